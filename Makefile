@@ -1,0 +1,60 @@
+# nixunits - one static binary, its tests, its documentation.
+#
+#   make deps      the static archives this machine lacks, from Debian (lib/deps)
+#   make           build/nixunits       (STATIC=0: linked dynamically)
+#   make install   into DESTDIR/PREFIX  (make uninstall takes it away)
+#   make check     the unit tests, under ASan and UBSan: no root needed
+#   make test      every test, in disposable Debian hosts: as root
+#   make bench     what is measured, against its peers
+#   make demo      the README's quick start, for real
+
+VERSION = 0.1.0
+PREFIX = /usr/local
+DESTDIR =
+STATIC = 1
+
+CC = cc
+CFLAGS = -Os -g
+WARN = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wno-missing-field-initializers
+B = build
+
+cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' $(WARN) \
+	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. \
+	-isystem $(B)/deps/include $(CFLAGS) $(CPPFLAGS)
+ldflags = -Wl,--gc-sections -Wl,--build-id=none -L$(B)/deps/lib $(LDFLAGS)
+libs = -lmnl -lcap -lcjson
+ifeq ($(STATIC),1)
+ldflags += -static
+stamp = $(B)/deps/stamp
+endif
+
+lib_objs = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard lib/*.c)))
+applet_objs = $(patsubst %.c,$(B)/%.o,$(sort $(wildcard applets/*.c)))
+
+all: $(B)/nixunits
+
+# The archive is linked whole by need; the applets by name, since nothing but the
+# section that they register in refers to them. Debug information stays in .debug.
+$(B)/nixunits: $(applet_objs) $(B)/libnu.a $(B)/files.o
+	$(CC) $(cflags) $(ldflags) -o $@.debug $(applet_objs) $(B)/files.o $(B)/libnu.a $(libs)
+	strip -o $@ $@.debug
+
+$(B)/libnu.a: $(lib_objs)
+	@rm -f $@
+	ar rcsD $@ $^
+
+$(B)/%.o: %.c $(stamp)
+	@mkdir -p $(@D)
+	$(CC) $(cflags) -MMD -MP -c -o $@ $<
+
+-include $(applet_objs:.o=.d) $(lib_objs:.o=.d)
+
+deps: $(B)/deps/stamp
+$(B)/deps/stamp: lib/deps
+	CC="$(CC)" sh lib/deps $(B)/deps
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all deps clean

@@ -1,0 +1,253 @@
+/* json - cJSON documents read strictly, with errors that say where. */
+#include "json.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_DEPTH 100
+
+void cleanup_json(cJSON **j)
+{
+	cJSON_Delete(*j);
+}
+
+static int json_bad(const char *text, size_t at, struct err *e, const char *what)
+{
+	size_t line = 1, column = 1;
+
+	for (size_t i = 0; i < at; i++) {
+		column = text[i] == '\n' ? 1 : column + 1;
+		line += text[i] == '\n';
+	}
+	return err_set(e, NU_USAGE, "line %zu, column %zu: %s", line, column, what);
+}
+
+/* What cJSON would accept or would report badly: deep nesting (it gives up at
+ * 1,000 without saying so) and \u0000, which would cut a C string short. */
+static int json_scan(const char *text, size_t n, struct err *e)
+{
+	size_t depth = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = text[i];
+
+		if (c == '\0')
+			return json_bad(text, i, e, "a NUL byte");
+		if (in_string && c == '\\') {
+			if (n - i > 5 && strncmp(text + i, "\\u0000", 6) == 0)
+				return json_bad(text, i, e, "a NUL character in a string");
+			i++;
+		} else if (c == '"') {
+			in_string = !in_string;
+		} else if (!in_string && (c == '{' || c == '[')) {
+			if (++depth > MAX_DEPTH)
+				return json_bad(text, i, e, "nested more than 100 deep");
+		} else if (!in_string && (c == '}' || c == ']')) {
+			depth--;
+		}
+	}
+	return 0;
+}
+
+/* A key given twice has two meanings; which one counts depends on the reader. */
+static int json_unique(const struct jnode *n, struct err *e)
+{
+	for (struct jnode m = { 0 }; json_next(n, &m);) {
+		if (m.key)
+			for (const cJSON *o = m.value->next; o; o = o->next)
+				if (streq(o->string, m.key))
+					return json_err(&m, e, "given twice");
+		if (json_unique(&m, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+cJSON *json_parse(const char *text, size_t n, struct err *e)
+{
+	const char *end = NULL;
+
+	if (json_scan(text, n, e) < 0)
+		return NULL;
+	cJSON *j = cJSON_ParseWithLengthOpts(text, n, &end, false);
+	if (!j) {
+		json_bad(text, end ? (size_t)(end - text) : 0, e,
+			 end && end < text + n ? "not JSON" : "the JSON text ends too early");
+		return NULL;
+	}
+	while (end < text + n && strchr(" \t\r\n", *end))
+		end++;
+	struct jnode root = { .value = j };
+	if (end < text + n) {
+		json_bad(text, end - text, e, "something after the end of the JSON value");
+	} else if (json_unique(&root, e) == 0) {
+		return j;
+	}
+	cJSON_Delete(j);
+	return NULL;
+}
+
+cJSON *json_load(int dirfd, const char *path, size_t limit, struct err *e)
+{
+	autobuf struct buf text = { 0 };
+
+	if (file_read(dirfd, path, limit, &text, e) < 0)
+		return NULL;
+	cJSON *j = json_parse(text.p, text.n, e);
+	if (!j)
+		err_wrap(e, "%s: ", path);
+	return j;
+}
+
+static void way(const struct jnode *n, struct buf *b)
+{
+	if (!n->up)
+		return;
+	way(n->up, b);
+	if (!n->key)
+		buf_addf(b, "[%d]", n->index);
+	else if (strpbrk(n->key, ". \""))
+		buf_addf(b, "%s%s", b->n ? "." : "", quoted(n->key));
+	else
+		buf_addf(b, "%s%.100s", b->n ? "." : "", n->key);
+}
+
+int json_err(const struct jnode *n, struct err *e, const char *fmt, ...)
+{
+	autobuf struct buf b = { 0 };
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	way(n, &b);
+	return err_set(e, NU_USAGE, "%s%s%s", b.n ? b.p : "", b.n ? ": " : "", text);
+}
+
+static const char *kind(const cJSON *j)
+{
+	return cJSON_IsString(j) ? "a string" :
+	       cJSON_IsNumber(j) ? "a number" :
+	       cJSON_IsBool(j)	 ? "a boolean" :
+	       cJSON_IsArray(j)	 ? "a list" :
+	       cJSON_IsObject(j) ? "an object" :
+				   "null";
+}
+
+static int json_expected(const struct jnode *n, struct err *e, const char *what)
+{
+	return json_err(n, e, "expected %s, got %s", what, kind(n->value));
+}
+
+int json_root(const cJSON *j, struct jnode *root, struct err *e)
+{
+	*root = (struct jnode){ .value = j };
+	return cJSON_IsObject(j) ? 0 : json_expected(root, e, "an object");
+}
+
+int json_only(const struct jnode *n, const char *const keys[], struct err *e)
+{
+	for (struct jnode m = { 0 }; json_next(n, &m);) {
+		size_t i = 0;
+
+		while (keys[i] && !streq(keys[i], m.key))
+			i++;
+		if (!keys[i])
+			return json_err(&m, e, "unknown field");
+	}
+	return 0;
+}
+
+struct jnode json_at(const struct jnode *n, const char *key)
+{
+	const cJSON *j = cJSON_GetObjectItemCaseSensitive(n->value, key);
+
+	return (struct jnode){ .value = cJSON_IsNull(j) ? NULL : j, .up = n, .key = key };
+}
+
+int json_need(const struct jnode *n, struct err *e)
+{
+	return n->value ? 0 : json_err(n, e, "missing");
+}
+
+int json_str(const struct jnode *n, const char **dst, struct err *e)
+{
+	if (!n->value)
+		return 0;
+	if (!cJSON_IsString(n->value))
+		return json_expected(n, e, "a string");
+	*dst = n->value->valuestring;
+	return 0;
+}
+
+int json_bool(const struct jnode *n, bool *dst, struct err *e)
+{
+	if (!n->value)
+		return 0;
+	if (!cJSON_IsBool(n->value))
+		return json_expected(n, e, "true or false");
+	*dst = cJSON_IsTrue(n->value);
+	return 0;
+}
+
+int json_int(const struct jnode *n, long min, long max, long *dst, struct err *e)
+{
+	if (!n->value)
+		return 0;
+	if (!cJSON_IsNumber(n->value))
+		return json_expected(n, e, "a number");
+	double d = n->value->valuedouble;
+	if (!(d >= min && d <= max) || d != (double)(long)d)
+		return json_err(n, e, "%.17g: expected a whole number from %ld to %ld", d, min,
+				max);
+	*dst = d;
+	return 0;
+}
+
+int json_object(const struct jnode *n, struct err *e)
+{
+	return !n->value || cJSON_IsObject(n->value) ? 0 : json_expected(n, e, "an object");
+}
+
+int json_array(const struct jnode *n, struct err *e)
+{
+	return !n->value || cJSON_IsArray(n->value) ? 0 : json_expected(n, e, "a list");
+}
+
+bool json_next(const struct jnode *n, struct jnode *m)
+{
+	bool first = !m->up;
+
+	if (!n->value || (!cJSON_IsObject(n->value) && !cJSON_IsArray(n->value)))
+		return false;
+	const cJSON *j = first ? n->value->child : m->value->next;
+	if (!j)
+		return false;
+	*m = (struct jnode){ .value = j,
+			     .up = n,
+			     .key = cJSON_IsObject(n->value) ? j->string : NULL,
+			     .index = first ? 0 : m->index + 1 };
+	return true;
+}
+
+/* cJSON indents by tabs and has no other way; two spaces is what people know. */
+void json_print(const cJSON *j)
+{
+	char *text = cJSON_Print(j);
+
+	if (!text)
+		die(NU_FAILED, "out of memory");
+	for (char *p = text, *line; p; p = line) {
+		line = strchr(p, '\n');
+		for (; *p == '\t'; p++)
+			fputs("  ", stdout);
+		printf("%.*s\n", (int)(line ? line - p : (long)strlen(p)), p);
+		line = line ? line + 1 : NULL;
+	}
+	free(text);
+}

@@ -1,0 +1,470 @@
+/* unit - the unit document: everything about how to run one container. */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cap.h"
+#include "json.h"
+#include "util.h"
+
+static const char *const kinds[] = {
+	[IFACE_VETH] = "veth", [IFACE_OVS] = "ovs",	    [IFACE_BRIDGE] = "bridge",
+	[IFACE_VLAN] = "vlan", [IFACE_MACVLAN] = "macvlan", [IFACE_HOST] = "host",
+};
+
+const char *iface_kind_name(enum iface_kind kind)
+{
+	return kinds[kind];
+}
+
+int id_check(const char *id, struct err *e)
+{
+	size_t n = strlen(id);
+
+	if (n == 0)
+		return err_set(e, NU_USAGE, "the id is empty");
+	if (n > ID_MAX)
+		return err_set(e, NU_USAGE, "id %s: %zu characters, at most %d are allowed",
+			       quoted(id), n, ID_MAX);
+	if (strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") < n)
+		return err_set(e, NU_USAGE,
+			       "id %s: only lower case letters, digits and \"-\" are allowed",
+			       quoted(id));
+	if (id[0] == '-' || id[n - 1] == '-')
+		return err_set(e, NU_USAGE, "id %s: begins or ends with \"-\"", quoted(id));
+	return 0;
+}
+
+/* What the kernel's dev_valid_name() takes, and no more: "%" would be a pattern. */
+static int ifname_check(const struct jnode *n, const char *name, struct err *e)
+{
+	if (strlen(name) > 15)
+		return json_err(n, e, "%s: longer than the 15 bytes of an interface name",
+				quoted(name));
+	if (!*name || streq(name, ".") || streq(name, "..") || strpbrk(name, "/:% \t\n\v\f\r\"\\"))
+		return json_err(n, e, "%s: not an interface name", quoted(name));
+	for (const char *p = name; *p; p++)
+		if (*p < '!' || *p > '~')
+			return json_err(n, e, "%s: not an interface name", quoted(name));
+	return 0;
+}
+
+static int ifname_at(const struct jnode *up, const char *key, const char **dst, struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	if (!n.value)
+		return 0;
+	return json_str(&n, dst, e) < 0 ? -1 : ifname_check(&n, *dst, e);
+}
+
+/* Absolute and plain: no "..", no empty or "." component, nothing a line of a
+ * unit.conf or of a log could not hold. */
+static int path_check(const struct jnode *n, const char *path, struct err *e)
+{
+	if (path[0] != '/')
+		return json_err(n, e, "%s: expected an absolute path", quoted(path));
+	if (strlen(path) > 4000)
+		return json_err(n, e, "%s: longer than 4000 bytes", quoted(path));
+	for (const char *p = path; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return json_err(n, e, "%s: a control character in a path", quoted(path));
+		if (*p == '/' && p[1] == '.' && p[2] == '.' && (p[3] == '/' || !p[3]))
+			return json_err(n, e, "%s: \"..\" in a path", quoted(path));
+	}
+	return 0;
+}
+
+static int path_at(const struct jnode *up, const char *key, bool needed, const char **dst,
+		   struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	if (!n.value)
+		return needed ? json_need(&n, e) : 0;
+	return json_str(&n, dst, e) < 0 ? -1 : path_check(&n, *dst, e);
+}
+
+static int store_path_at(const struct jnode *up, const char *key, const char **dst, struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	if (path_at(up, key, true, dst, e) < 0)
+		return -1;
+	if (!starts_with(*dst, "/nix/store/"))
+		return json_err(&n, e, "%s: expected a path in /nix/store", quoted(*dst));
+	return 0;
+}
+
+static int text_at(const struct jnode *up, const char *key, const char **dst, struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	return json_str(&n, dst, e);
+}
+
+static int bool_at(const struct jnode *up, const char *key, bool *dst, struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	return json_bool(&n, dst, e);
+}
+
+static int addr_at(const struct jnode *n, int family, bool host, struct addr *a, struct err *e)
+{
+	const char *text = NULL;
+
+	if (json_str(n, &text, e) < 0)
+		return -1;
+	if ((host ? addr_parse_host : addr_parse)(text, family, a, e) < 0) {
+		char was[sizeof(e->text)];
+
+		memcpy(was, e->text, sizeof(was));
+		return json_err(n, e, "%s", was);
+	}
+	return 0;
+}
+
+static int addrs_at(const struct jnode *up, const char *key, int family, bool host,
+		    struct addrs *dst, struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	if (json_array(&n, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(&n, &m);) {
+		struct addr a;
+
+		if (addr_at(&m, family, host, &a, e) < 0)
+			return -1;
+		for (size_t i = 0; i < dst->n; i++)
+			if (addr_same_host(&dst->v[i], &a))
+				return json_err(&m, e, "%s: given twice",
+						quoted(m.value->valuestring));
+		dst->v = xrealloc(dst->v, dst->n + 1, sizeof(a));
+		dst->v[dst->n++] = a;
+	}
+	return 0;
+}
+
+static int ip_pair(const struct jnode *n, const char *key4, const char *key6, struct addrs *v4,
+		   struct addrs *v6, struct err *e)
+{
+	return addrs_at(n, key4, AF_INET, false, v4, e) < 0 ||
+			       addrs_at(n, key6, AF_INET6, false, v6, e) < 0 ?
+		       -1 :
+		       0;
+}
+
+static int ovs_parse(const struct jnode *n, struct iface *i, struct err *e)
+{
+	static const char *const keys[] = { "bridge", "vlan", NULL };
+	struct jnode bridge = json_at(n, "bridge"), vlan = json_at(n, "vlan");
+
+	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 || json_need(&bridge, e) < 0 ||
+	    ifname_at(n, "bridge", &i->ovs.bridge, e) < 0)
+		return -1;
+	return json_int(&vlan, 1, 4094, &i->ovs.vlan, e);
+}
+
+static int macvlan_parse(const struct jnode *n, struct iface *i, struct err *e)
+{
+	static const char *const keys[] = { "vrid", "ip4", "ip6", NULL };
+	struct jnode vrid = json_at(n, "vrid");
+
+	i->macvlan.present = true;
+	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 ||
+	    json_int(&vrid, 1, 255, &i->macvlan.vrid, e) < 0)
+		return -1;
+	return ip_pair(n, "ip4", "ip6", &i->macvlan.ip4, &i->macvlan.ip6, e);
+}
+
+static int kind_parse(const struct jnode *n, struct iface *i, struct err *e)
+{
+	const char *text = NULL;
+
+	if (json_need(n, e) < 0 || json_str(n, &text, e) < 0)
+		return -1;
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		if (streq(text, kinds[k])) {
+			i->kind = k;
+			return 0;
+		}
+	return json_err(n, e, "%s: expected veth, ovs, bridge, vlan, macvlan or host",
+			quoted(text));
+}
+
+static int iface_parse(const struct jnode *n, struct iface *i, struct err *e)
+{
+	static const char *const keys[] = { "kind",	  "ip4", "ip6", "hostIp4", "hostIp6",
+					    "hostBridge", "mtu", "mac", "ovs",	   "macvlan",
+					    NULL };
+	struct jnode kind = json_at(n, "kind"), mtu = json_at(n, "mtu"), mac = json_at(n, "mac");
+	struct jnode ovs = json_at(n, "ovs"), macvlan = json_at(n, "macvlan");
+
+	i->name = n->key;
+	if (ifname_check(n, n->key, e) < 0 || json_object(n, e) < 0 || json_only(n, keys, e) < 0 ||
+	    kind_parse(&kind, i, e) < 0 || ip_pair(n, "ip4", "ip6", &i->ip4, &i->ip6, e) < 0 ||
+	    ip_pair(n, "hostIp4", "hostIp6", &i->host_ip4, &i->host_ip6, e) < 0 ||
+	    ifname_at(n, "hostBridge", &i->host_bridge, e) < 0 ||
+	    json_int(&mtu, 68, 65535, &i->mtu, e) < 0)
+		return -1;
+	if (streq(i->name, "lo"))
+		return json_err(n, e, "\"lo\" is every namespace's own, it can't be declared");
+	if (mac.value) {
+		const char *text = NULL;
+		struct err bad;
+
+		if (json_str(&mac, &text, e) < 0)
+			return -1;
+		if (mac_parse(text, i->mac, &bad) < 0)
+			return json_err(&mac, e, "%s", bad.text);
+		i->has_mac = true;
+	}
+	if (ovs.value && ovs_parse(&ovs, i, e) < 0)
+		return -1;
+	if (macvlan.value && macvlan_parse(&macvlan, i, e) < 0)
+		return -1;
+	if ((i->kind == IFACE_OVS) != (ovs.value != NULL))
+		return json_err(n, e, "kind \"ovs\" and the field \"ovs\" go together");
+	if (i->kind != IFACE_VETH && (i->host_ip4.n || i->host_ip6.n))
+		return json_err(n, e, "hostIp4 and hostIp6 are for a veth: a %s has no host end",
+				kinds[i->kind]);
+	return 0;
+}
+
+static int dns_parse(const struct jnode *net, struct unit *u, struct err *e)
+{
+	struct jnode n = json_at(net, "dns");
+	const char *text = "copy";
+
+	if (cJSON_IsArray(n.value))
+		return addrs_at(net, "dns", 0, true, &u->net.dns, e);
+	if (json_str(&n, &text, e) < 0)
+		return -1;
+	if (!streq(text, "copy") && !streq(text, "none"))
+		return json_err(&n, e, "%s: expected \"copy\", \"none\" or a list of servers",
+				quoted(text));
+	u->net.dns_copy = streq(text, "copy");
+	return 0;
+}
+
+static int route_at(const struct jnode *up, const char *key, int family, struct addr *a,
+		    struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	return n.value ? addr_at(&n, family, true, a, e) : 0;
+}
+
+static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
+{
+	static const char *const keys[] = { "private", "netns", "interfaces", "routes",
+					    "dns",     "nft",	NULL };
+	static const char *const route_keys[] = { "ip4", "ip6", NULL };
+	struct jnode ifaces = json_at(n, "interfaces"), routes = json_at(n, "routes");
+
+	u->net.private = true;
+	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 ||
+	    bool_at(n, "private", &u->net.private, e) < 0 ||
+	    path_at(n, "netns", false, &u->net.netns, e) < 0 || dns_parse(n, u, e) < 0 ||
+	    text_at(n, "nft", &u->net.nft, e) < 0 || json_object(&ifaces, e) < 0 ||
+	    json_object(&routes, e) < 0 || json_only(&routes, route_keys, e) < 0 ||
+	    route_at(&routes, "ip4", AF_INET, &u->net.route4, e) < 0 ||
+	    route_at(&routes, "ip6", AF_INET6, &u->net.route6, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(&ifaces, &m);) {
+		size_t i = u->net.n_ifaces++;
+
+		u->net.ifaces = xrealloc(u->net.ifaces, i + 1, sizeof(struct iface));
+		u->net.ifaces[i] = (struct iface){ 0 };
+		if (iface_parse(&m, &u->net.ifaces[i], e) < 0)
+			return -1;
+	}
+	if (u->net.n_ifaces && (u->net.netns || !u->net.private))
+		return json_err(&ifaces, e, "interfaces can't be declared for a network that is "
+					    "not the container's own (%s)",
+				u->net.netns ? "netns" : "private: false");
+	return 0;
+}
+
+static int binds_parse(const struct jnode *n, struct unit *u, struct err *e)
+{
+	static const char *const keys[] = { "source", "target", "readOnly", NULL };
+
+	if (json_array(n, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(n, &m);) {
+		struct bind b = { 0 };
+		struct jnode target = json_at(&m, "target");
+
+		if (json_object(&m, e) < 0 || json_only(&m, keys, e) < 0 ||
+		    path_at(&m, "source", true, &b.source, e) < 0 ||
+		    path_at(&m, "target", true, &b.target, e) < 0 ||
+		    bool_at(&m, "readOnly", &b.read_only, e) < 0)
+			return -1;
+		if (streq(b.target, "/"))
+			return json_err(&target, e, "the container's root can't be a bind target");
+		for (size_t i = 0; i < u->n_binds; i++)
+			if (streq(u->binds[i].target, b.target))
+				return json_err(&target, e, "%s: a bind target given twice",
+						quoted(b.target));
+		u->binds = xrealloc(u->binds, u->n_binds + 1, sizeof(b));
+		u->binds[u->n_binds++] = b;
+	}
+	return 0;
+}
+
+/* Either "a.b.c" or "a/b/c" for /proc/sys/a/b/c, nothing that leaves it. */
+static int sysctls_parse(const struct jnode *n, struct unit *u, struct err *e)
+{
+	if (json_object(n, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(n, &m);) {
+		struct sysctl s = { .key = m.key };
+
+		if (!*m.key || strspn(m.key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					     "0123456789_-./*@") < strlen(m.key) ||
+		    strstr(m.key, "..") || strstr(m.key, "//") || strchr("./", m.key[0]))
+			return json_err(&m, e, "%s: not the name of a sysctl", quoted(m.key));
+		if (json_need(&m, e) < 0 || json_str(&m, &s.value, e) < 0)
+			return -1;
+		u->sysctls = xrealloc(u->sysctls, u->n_sysctls + 1, sizeof(s));
+		u->sysctls[u->n_sysctls++] = s;
+	}
+	return 0;
+}
+
+static int strings_parse(const struct jnode *n, const char ***dst, size_t *count, struct err *e)
+{
+	size_t i = 0;
+
+	if (json_array(n, e) < 0)
+		return -1;
+	*dst = xalloc((cJSON_GetArraySize(n->value) + 1) * sizeof(**dst));
+	for (struct jnode m = { 0 }; json_next(n, &m); i++)
+		if (json_need(&m, e) < 0 || json_str(&m, &(*dst)[i], e) < 0)
+			return -1;
+	if (count)
+		*count = i;
+	return 0;
+}
+
+static int caps_parse(const struct jnode *n, struct unit *u, struct err *e)
+{
+	if (strings_parse(n, &u->caps, &u->n_caps, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(n, &m);) {
+		struct err bad;
+
+		if (cap_number(m.value->valuestring, &bad) < 0)
+			return json_err(&m, e, "%s", bad.text);
+	}
+	return 0;
+}
+
+static int unit_fill(struct unit *u, struct err *e)
+{
+	static const char *const keys[] = {
+		"version", "id",	 "system",  "init",   "os",    "caps",	     "privateUsers",
+		"autoStart", "bind",	 "network", "sysctl", "extra", "readyCheck", "nspawnArgs",
+		NULL
+	};
+	static const char *const os_keys[] = { "name", "version", NULL };
+	struct jnode root;
+	long version = 0;
+
+	if (json_root(u->json, &root, e) < 0)
+		return -1;
+	/* The version first: what follows may be another version's. */
+	struct jnode v = json_at(&root, "version");
+	if (json_need(&v, e) < 0 || json_int(&v, 0, 1000000, &version, e) < 0)
+		return -1;
+	if (version != UNIT_VERSION)
+		return json_err(&v, e, "%ld: this nixunits reads version %d; %s", version,
+				UNIT_VERSION,
+				version > UNIT_VERSION ? "a newer one wrote this document" :
+							 "build the unit again");
+
+	struct jnode id = json_at(&root, "id"), os = json_at(&root, "os");
+	struct jnode caps = json_at(&root, "caps"), binds = json_at(&root, "bind");
+	struct jnode net = json_at(&root, "network"), sysctl = json_at(&root, "sysctl");
+	struct jnode args = json_at(&root, "nspawnArgs");
+	struct err bad;
+
+	if (json_only(&root, keys, e) < 0 || json_need(&id, e) < 0 || json_str(&id, &u->id, e) < 0)
+		return -1;
+	if (id_check(u->id, &bad) < 0)
+		return json_err(&id, e, "%s", bad.text);
+
+	u->private_users = true;
+	if (store_path_at(&root, "system", &u->system, e) < 0 ||
+	    store_path_at(&root, "init", &u->init, e) < 0 || json_object(&os, e) < 0 ||
+	    json_only(&os, os_keys, e) < 0 || text_at(&os, "name", &u->os_name, e) < 0 ||
+	    text_at(&os, "version", &u->os_version, e) < 0 || caps_parse(&caps, u, e) < 0 ||
+	    bool_at(&root, "privateUsers", &u->private_users, e) < 0 ||
+	    bool_at(&root, "autoStart", &u->auto_start, e) < 0 || binds_parse(&binds, u, e) < 0 ||
+	    net_parse(&net, u, e) < 0 || sysctls_parse(&sysctl, u, e) < 0 ||
+	    text_at(&root, "extra", &u->extra, e) < 0 ||
+	    path_at(&root, "readyCheck", false, &u->ready_check, e) < 0 ||
+	    strings_parse(&args, &u->nspawn_args, NULL, e) < 0)
+		return -1;
+	if (u->net.netns && u->private_users)
+		return json_err(&net, e, "a container that joins a network namespace (netns) can't "
+					 "have a user namespace (privateUsers)");
+	return 0;
+}
+
+struct unit *unit_parse(const char *text, size_t n, struct err *e)
+{
+	struct unit *u = xalloc(sizeof(*u));
+
+	u->json = json_parse(text, n, e);
+	if (u->json && unit_fill(u, e) == 0)
+		return u;
+	unit_free(u);
+	return NULL;
+}
+
+struct unit *unit_load_file(int dirfd, const char *path, struct err *e)
+{
+	autobuf struct buf text = { 0 };
+
+	if (file_read(dirfd, path, UNIT_LIMIT, &text, e) < 0)
+		return NULL;
+	struct unit *u = unit_parse(text.p, text.n, e);
+	if (!u)
+		err_wrap(e, "%s: ", path);
+	return u;
+}
+
+void unit_free(struct unit *u)
+{
+	if (!u)
+		return;
+	for (size_t i = 0; i < u->net.n_ifaces; i++) {
+		struct iface *f = &u->net.ifaces[i];
+
+		free(f->ip4.v);
+		free(f->ip6.v);
+		free(f->host_ip4.v);
+		free(f->host_ip6.v);
+		free(f->macvlan.ip4.v);
+		free(f->macvlan.ip6.v);
+	}
+	free(u->net.ifaces);
+	free(u->net.dns.v);
+	free(u->binds);
+	free(u->sysctls);
+	free(u->caps);
+	free(u->nspawn_args);
+	cJSON_Delete(u->json);
+	free(u);
+}
+
+void cleanup_unit(struct unit **u)
+{
+	unit_free(*u);
+}

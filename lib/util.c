@@ -1,0 +1,383 @@
+/* util - memory, strings, small files, and cleanup at the end of a scope. */
+#include "util.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+void cleanup_free(void *p)
+{
+	free(*(void **)p);
+}
+
+void cleanup_close(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	errno = saved;
+}
+
+void cleanup_file(FILE **f)
+{
+	if (*f)
+		fclose(*f);
+}
+
+int steal_fd(int *fd)
+{
+	int was = *fd;
+
+	*fd = -1;
+	return was;
+}
+
+static void *got(void *p)
+{
+	if (!p)
+		die(NU_FAILED, "out of memory");
+	return p;
+}
+
+void *xalloc(size_t size)
+{
+	return got(calloc(1, size ? size : 1));
+}
+
+void *xrealloc(void *p, size_t n, size_t size)
+{
+	return got(reallocarray(p, n, size));
+}
+
+char *xstrdup(const char *s)
+{
+	return got(strdup(s));
+}
+
+char *xstrndup(const char *s, size_t n)
+{
+	return got(strndup(s, n));
+}
+
+char *xfmt(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		s = NULL;
+	va_end(ap);
+	return got(s);
+}
+
+bool streq(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool starts_with(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool ends_with(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && memcmp(s + n - m, suffix, m) == 0;
+}
+
+const char *quoted(const char *s)
+{
+	static char ring[4][120];
+	static unsigned int turn;
+	char *start = ring[turn++ % ARRAY_SIZE(ring)], *p = start;
+	const char *end = start + sizeof(ring[0]) - 8;
+
+	*p++ = '"';
+	for (; *s && p < end; s++) {
+		unsigned char c = *s;
+
+		if (c < ' ' || c == 0x7f)
+			p += sprintf(p, "\\x%02x", c);
+		else
+			*p++ = c;
+	}
+	p += sprintf(p, *s ? "...\"" : "\"");
+	return start;
+}
+
+void strv_add(struct strv *sv, const char *s)
+{
+	if (sv->n + 2 > sv->room) {
+		sv->room = sv->room ? sv->room * 2 : 16;
+		sv->v = xrealloc(sv->v, sv->room, sizeof(*sv->v));
+	}
+	sv->v[sv->n++] = xstrdup(s);
+	sv->v[sv->n] = NULL;
+}
+
+void strv_addf(struct strv *sv, const char *fmt, ...)
+{
+	autofree char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		s = NULL;
+	va_end(ap);
+	strv_add(sv, got(s));
+}
+
+void strv_free(struct strv *sv)
+{
+	for (size_t i = 0; i < sv->n; i++)
+		free(sv->v[i]);
+	free(sv->v);
+	*sv = (struct strv){ 0 };
+}
+
+static void buf_room(struct buf *b, size_t more)
+{
+	if (b->n + more + 1 <= b->room)
+		return;
+	b->room = (b->n + more + 1) * 2;
+	b->p = xrealloc(b->p, b->room, 1);
+}
+
+void buf_add(struct buf *b, const void *data, size_t n)
+{
+	buf_room(b, n);
+	if (n)
+		memcpy(b->p + b->n, data, n);
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+
+void buf_addf(struct buf *b, const char *fmt, ...)
+{
+	autofree char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		s = NULL;
+	va_end(ap);
+	buf_add(b, got(s), strlen(s));
+}
+
+void buf_free(struct buf *b)
+{
+	free(b->p);
+	*b = (struct buf){ 0 };
+}
+
+int fd_read(int fd, const char *what, size_t limit, struct buf *b, struct err *e)
+{
+	for (;;) {
+		buf_room(b, 4096);
+		ssize_t n = read(fd, b->p + b->n, b->room - b->n - 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(e, "%s", what);
+		b->n += n;
+		b->p[b->n] = '\0';
+		if (b->n > limit)
+			return err_set(e, NU_USAGE, "%s: larger than the %zu bytes allowed", what,
+				       limit);
+		if (n == 0)
+			return 0;
+	}
+}
+
+int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e)
+{
+	autoclose int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	return fd_read(fd, path, limit, b, e);
+}
+
+ssize_t file_peek(const char *path, char *dst, size_t size)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	do
+		n = read(fd, dst, size - 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	if (n > 0 && dst[n - 1] == '\n')
+		n--;
+	dst[n] = '\0';
+	return n;
+}
+
+static int write_all(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t k = write(fd, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -1;
+		p += k;
+		n -= k;
+	}
+	return 0;
+}
+
+int fd_copy(int in, int out)
+{
+	char block[65536];
+
+	for (;;) {
+		ssize_t n = read(in, block, sizeof(block));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n;
+		if (write_all(out, block, n) < 0)
+			return -1;
+	}
+}
+
+/* The directory must reach the disk too, or a power cut forgets the rename. */
+static int sync_parent(int dirfd, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	autofree char *dir = slash ? xstrndup(path, slash == path ? 1 : slash - path) : xstrdup(".");
+	autoclose int fd = openat(dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
+int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t mode,
+		 struct err *e)
+{
+	autofree char *tmp = xfmt("%s.new.%d", path, getpid());
+	autoclose int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return err_errno(e, "%s", tmp);
+	if (write_all(fd, data, n) < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, path) < 0 ||
+	    sync_parent(dirfd, path) < 0) {
+		err_errno(e, "%s", path);
+		unlinkat(dirfd, tmp, 0);
+		return -1;
+	}
+	return 0;
+}
+
+int link_replace(int dirfd, const char *path, const char *target, struct err *e)
+{
+	autofree char *tmp = xfmt("%s.new.%d", path, getpid());
+
+	if (symlinkat(target, dirfd, tmp) < 0 && errno != EEXIST)
+		return err_errno(e, "%s", tmp);
+	if (renameat(dirfd, tmp, dirfd, path) < 0 || sync_parent(dirfd, path) < 0) {
+		err_errno(e, "%s", path);
+		unlinkat(dirfd, tmp, 0);
+		return -1;
+	}
+	return 0;
+}
+
+static int remove_at(int dirfd, const char *name, dev_t dev, const char *shown, struct err *e)
+{
+	struct stat st;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno(e, "%s", shown);
+
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "%s", shown);
+	if (fstat(fd, &st) < 0 || st.st_dev != dev) {
+		close(fd);
+		errno = EXDEV;
+		return err_errno(e, "%s: is a mount point, nothing below it is touched", shown);
+	}
+	/* A directory of the nix store has no write permission, not even for its
+	 * owner, who need not be an all-powerful root. */
+	if (!(st.st_mode & S_IWUSR))
+		fchmod(fd, (st.st_mode & 07777) | S_IRWXU);
+
+	DIR *dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return err_errno(e, "%s", shown);
+	}
+	int failed = 0;
+	for (struct dirent *d; !failed && (d = readdir(dir));) {
+		if (streq(d->d_name, ".") || streq(d->d_name, ".."))
+			continue;
+		autofree char *below = xfmt("%s/%s", shown, d->d_name);
+		failed = remove_at(fd, d->d_name, dev, below, e);
+	}
+	closedir(dir);
+	if (failed)
+		return -1;
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno(e, "%s", shown);
+	return 0;
+}
+
+int tree_remove(int dirfd, const char *path, struct err *e)
+{
+	/* A mount point differs in device from its parent, so the parent's counts. */
+	autofree char *parent = xfmt("%s/..", path);
+	struct stat st, up;
+
+	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
+	if (!S_ISDIR(st.st_mode))
+		up = st;
+	else if (fstatat(dirfd, parent, &up, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno(e, "%s", parent);
+	return remove_at(dirfd, path, up.st_dev, path, e);
+}
+
+int make_dirs(const char *path, mode_t mode, struct err *e)
+{
+	autofree char *p = xstrdup(path);
+
+	for (char *s = p + 1;; s++) {
+		if (*s && *s != '/')
+			continue;
+		char was = *s;
+
+		*s = '\0';
+		if (mkdir(p, mode) < 0 && errno != EEXIST)
+			return err_errno(e, "%s", p);
+		*s = was;
+		if (!was)
+			return 0;
+	}
+}
+
+int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}

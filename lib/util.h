@@ -1,0 +1,85 @@
+/* util - memory, strings, small files, and cleanup at the end of a scope. */
+#ifndef NU_UTIL_H
+#define NU_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "say.h"
+
+/* autofree char *s, autoclose int fd, autofile FILE *f: released when the
+ * variable's scope ends. steal_fd() and steal_ptr() hand ownership on. */
+void cleanup_free(void *p);
+void cleanup_close(int *fd);
+void cleanup_file(FILE **f);
+#define autofree __attribute__((cleanup(cleanup_free)))
+#define autoclose __attribute__((cleanup(cleanup_close)))
+#define autofile __attribute__((cleanup(cleanup_file)))
+int steal_fd(int *fd);
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Memory that is there, or the end of the process: none of these return NULL. */
+void *xalloc(size_t size); /* zeroed */
+void *xrealloc(void *p, size_t n, size_t size);
+char *xstrdup(const char *s);
+char *xstrndup(const char *s, size_t n);
+char *xfmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+bool streq(const char *a, const char *b);
+bool starts_with(const char *s, const char *prefix);
+bool ends_with(const char *s, const char *suffix);
+/* A string for a message: what is not printable shown as \xNN, and a long one
+ * cut with "...". Returns one of four static buffers. */
+const char *quoted(const char *s);
+
+/* A NULL-terminated vector of owned strings. Start it as { 0 }. */
+struct strv {
+	char **v;
+	size_t n, room;
+};
+void strv_add(struct strv *sv, const char *s);
+void strv_addf(struct strv *sv, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void strv_free(struct strv *sv);
+#define autostrv __attribute__((cleanup(strv_free)))
+
+/* A growing string. Start it as { 0 }; p is always terminated once written to. */
+struct buf {
+	char *p;
+	size_t n, room;
+};
+void buf_add(struct buf *b, const void *data, size_t n);
+void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_free(struct buf *b);
+#define autobuf __attribute__((cleanup(buf_free)))
+
+/* Reads a whole file, or fd to its end, into b. More than limit bytes is an
+ * error. Return 0, or -1 and e. dirfd as for openat(2). */
+int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct err *e);
+int fd_read(int fd, const char *what, size_t limit, struct buf *b, struct err *e);
+/* Reads a small file of the kernel's (/proc, /sys) into dst, without its final
+ * newline. Returns the length, or -1 with errno. */
+ssize_t file_peek(const char *path, char *dst, size_t size);
+/* Writes a new file and moves it into place: after a crash at any moment path
+ * holds the old content or the new one. Return 0, or -1 and e. */
+int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t mode,
+		 struct err *e);
+/* As file_replace, but a symlink to target. */
+int link_replace(int dirfd, const char *path, const char *target, struct err *e);
+/* Copies in to out until the end. 0, or -1 with errno. */
+int fd_copy(int in, int out);
+
+/* Removes path and all below it. It never follows a symlink and never crosses
+ * into another filesystem: a mount point below is an error (EXDEV), and what is
+ * mounted there stays whole. 0 if path is not there. -1 and e otherwise. */
+int tree_remove(int dirfd, const char *path, struct err *e);
+/* mkdir -p. Return 0, or -1 and e. */
+int make_dirs(const char *path, mode_t mode, struct err *e);
+
+/* A monotonic clock, in milliseconds. */
+int64_t now_ms(void);
+
+#endif
