@@ -1,0 +1,188 @@
+/* machine - the running side of a unit: what systemd and the kernel know of it. */
+#include "machine.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MACHINES "/run/systemd/machines"
+
+/* The value of KEY=value in a state file of systemd's; NULL: none. */
+static char *state_value(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL)
+		if (strncmp(p, key, n) == 0 && p[n] == '=')
+			return xstrndup(p + n + 1, strcspn(p + n + 1, "\n"));
+	return NULL;
+}
+
+/* "0::/machine.slice/nixunits@web2.service/payload/init.scope": cut after the
+ * unit's name. False where the process runs in no such unit. */
+static bool unit_cgroup(pid_t pid, const char *unit, char *dst, size_t size)
+{
+	char path[64], text[1024];
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	if (file_peek(path, text, sizeof(text)) < 0)
+		return false;
+	char *line = strstr(text, "0::");
+	char *at = line ? strstr(line, unit) : NULL;
+	if (!at || at[-1] != '/')
+		return false;
+	char *end = at + strlen(unit);
+	if (*end && *end != '/' && *end != '\n')
+		return false;
+	*end = '\0';
+	snprintf(dst, size, "%s", line + 3);
+	return true;
+}
+
+int machine_find(const char *id, struct machine *m, struct err *e)
+{
+	autofree char *path = xfmt(MACHINES "/%s", id);
+	char text[4096];
+
+	if (file_peek(path, text, sizeof(text)) < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
+	autofree char *leader = state_value(text, "LEADER");
+	autofree char *scope = state_value(text, "SCOPE");
+	autofree char *time = state_value(text, "REALTIME");
+
+	*m = (struct machine){ .leader = leader ? atoi(leader) : 0,
+			       .since = time ? atoll(time) / 1000000 : 0 };
+	if (m->leader <= 1 || !scope)
+		return 0;
+	snprintf(m->unit, sizeof(m->unit), "%s", scope);
+	autofree char *ours = xfmt("nixunits@%s.service", id);
+	if (!streq(scope, ours))
+		return err_set(e, NU_FAILED, "%s: a machine of that name runs in %s, not in %s", id,
+			       scope, ours);
+	/* The file can outlive the machine for a moment, and a PID be used again. */
+	return unit_cgroup(m->leader, scope, m->cgroup, sizeof(m->cgroup));
+}
+
+int machine_await(const char *id, int wait_ms, struct machine *m, struct err *e)
+{
+	int64_t end = now_ms() + wait_ms;
+	autoclose int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char events[4096];
+
+	if (fd < 0)
+		return err_errno(e, "inotify");
+	/* machined writes a temporary file and renames it. Its directory may not be
+	 * there yet on a host that has never run a machine. */
+	if (inotify_add_watch(fd, MACHINES, IN_MOVED_TO | IN_CLOSE_WRITE) < 0 &&
+	    (errno != ENOENT || inotify_add_watch(fd, "/run/systemd", IN_CREATE) < 0))
+		return err_errno(e, MACHINES);
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int64_t left = end - now_ms();
+		int found;
+
+		if (inotify_add_watch(fd, MACHINES, IN_MOVED_TO | IN_CLOSE_WRITE) < 0 &&
+		    errno != ENOENT)
+			return err_errno(e, MACHINES);
+		found = machine_find(id, m, e);
+		if (found != 0 || left <= 0)
+			return found;
+		if (poll(&p, 1, left) > 0)
+			while (read(fd, events, sizeof(events)) > 0)
+				;
+	}
+}
+
+int64_t machine_number(const struct machine *m, const char *file)
+{
+	autofree char *path = xfmt("/sys/fs/cgroup%s/%s", m->cgroup, file);
+	char text[32];
+
+	return file_peek(path, text, sizeof(text)) > 0 ? atoll(text) : -1;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], text[512];
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (file_peek(path, text, sizeof(text)) < 0)
+		return 0;
+	/* The command between parentheses may hold anything; the last ")" ends it. */
+	char *after = strrchr(text, ')');
+	if (!after || sscanf(after, ") %*c %d", &parent) != 1)
+		return 0;
+	return parent;
+}
+
+static bool pid_ns_of(pid_t pid, struct stat *st)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	return stat(path, st) == 0;
+}
+
+int machine_intruders(const struct machine *m, pid_t **pids, struct err *e)
+{
+	struct stat inside, st;
+	DIR *dir;
+	int n = 0;
+
+	*pids = NULL;
+	if (!pid_ns_of(m->leader, &inside))
+		return err_errno(e, "/proc/%d/ns/pid", m->leader);
+	dir = opendir("/proc");
+	if (!dir)
+		return err_errno(e, "/proc");
+	for (struct dirent *d; (d = readdir(dir));) {
+		pid_t pid = isdigit((unsigned char)d->d_name[0]) ? atoi(d->d_name) : 0;
+
+		if (!pid || pid == m->leader || !pid_ns_of(pid, &st) || st.st_ino != inside.st_ino)
+			continue;
+		pid_t parent = parent_of(pid);
+		if (!parent || (pid_ns_of(parent, &st) && st.st_ino == inside.st_ino))
+			continue;
+		*pids = xrealloc(*pids, n + 1, sizeof(**pids));
+		(*pids)[n++] = pid;
+	}
+	closedir(dir);
+	return n;
+}
+
+bool process_gone(pid_t pid, int wait_ms)
+{
+	autoclose int fd = syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int64_t end = now_ms() + wait_ms;
+
+	if (fd < 0)
+		return errno == ESRCH;
+	for (;;) {
+		int64_t left = end - now_ms();
+		int n = poll(&p, 1, left > 0 ? left : 0);
+
+		if (n > 0)
+			return true;
+		if (n == 0 && left <= 0)
+			return false;
+	}
+}
+
+int machine_ns(const struct machine *m, const char *kind, struct err *e)
+{
+	autofree char *path = xfmt("/proc/%d/ns/%s", m->leader, kind);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_errno(e, "%s", path) : fd;
+}

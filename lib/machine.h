@@ -1,0 +1,38 @@
+/* machine - the running side of a unit: what systemd and the kernel know of it.
+ *
+ * Read from /run/systemd/machines (which systemd-machined keeps), /proc and the
+ * cgroup filesystem: no process is started to ask.
+ */
+#ifndef NU_MACHINE_H
+#define NU_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "say.h"
+#include "util.h"
+
+struct machine {
+	pid_t leader;     /* PID 1 of the container, as the host numbers it */
+	char unit[128];   /* the systemd unit it runs in */
+	char cgroup[512]; /* that unit's cgroup: "/machine.slice/nixunits@web2.service" */
+	int64_t since;    /* start, in seconds since the epoch */
+};
+
+/* The machine called id. 1 and *m while it runs; 0 when it doesn't; -1 and e when
+ * a machine of that name runs that isn't ours. */
+int machine_find(const char *id, struct machine *m, struct err *e);
+/* Waits for it to appear, by inotify(7), at most wait_ms. As machine_find. */
+int machine_await(const char *id, int wait_ms, struct machine *m, struct err *e);
+/* A number out of the machine's cgroup ("memory.current", "pids.current"); -1: none. */
+int64_t machine_number(const struct machine *m, const char *file);
+/* The processes in the leader's PID namespace whose parents aren't: those that
+ * came in from outside ("nixunits shell", nsenter). Returns how many, -1 and e. */
+int machine_intruders(const struct machine *m, pid_t **pids, struct err *e);
+/* Waits until process pid has gone, at most wait_ms. True: it has. */
+bool process_gone(pid_t pid, int wait_ms);
+/* Opens /proc/<leader>/ns/<kind>. -1 and e. */
+int machine_ns(const struct machine *m, const char *kind, struct err *e);
+
+#endif

@@ -1,0 +1,98 @@
+/* proc - other programs: always an argv, never a shell. */
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Which Debian package holds a program we call, for the message. */
+static const char *package_of(const char *program)
+{
+	static const char *const known[][2] = {
+		{ "systemd-nspawn", "systemd-container" },
+		{ "machinectl", "systemd-container" },
+		{ "systemctl", "systemd" },
+		{ "nix-build", "nix-bin" },
+		{ "nix-instantiate", "nix-bin" },
+		{ "nix-store", "nix-bin" },
+		{ "curl", "curl" },
+		{ "ovs-vsctl", "openvswitch-switch" },
+		{ "nft", "nftables" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (streq(known[i][0], program))
+			return known[i][1];
+	return NULL;
+}
+
+int proc_missing(const char *program, struct err *e)
+{
+	const char *package = package_of(program);
+
+	if (errno != ENOENT)
+		return err_errno(e, "%s", program);
+	if (!package)
+		return err_set(e, NU_MISSING, "%s: not found in PATH", program);
+	return err_set(e, NU_MISSING, "%s: not found in PATH (on Debian: apt-get install %s)",
+		       program, package);
+}
+
+int proc_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 128;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static pid_t start(char *const argv[], const posix_spawn_file_actions_t *files, struct err *e)
+{
+	pid_t pid;
+	int error;
+
+	fflush(stdout); /* what we said comes before what it says */
+	error = posix_spawnp(&pid, argv[0], files, NULL, argv, environ);
+	if (error) {
+		errno = error;
+		return proc_missing(argv[0], e);
+	}
+	return pid;
+}
+
+int proc_run(char *const argv[], struct err *e)
+{
+	pid_t pid = start(argv, NULL, e);
+
+	return pid < 0 ? -1 : proc_wait(pid);
+}
+
+int proc_output(char *const argv[], bool silent, struct buf *out, struct err *e)
+{
+	posix_spawn_file_actions_t files;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(e, "pipe");
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
+	if (silent)
+		posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	pid_t pid = start(argv, &files, e);
+	posix_spawn_file_actions_destroy(&files);
+	close(ends[1]);
+
+	int failed = pid < 0 ? -1 : fd_read(ends[0], argv[0], 64 << 20, out, e);
+	close(ends[0]);
+	if (pid < 0)
+		return -1;
+	int status = proc_wait(pid);
+	return failed ? -1 : status;
+}

@@ -1,0 +1,305 @@
+/* store - where everything is kept, and how it changes. */
+#include "store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A relative path would mean something else in every process that gets it. */
+static const char *root_dir(const char *variable, const char *otherwise)
+{
+	const char *dir = getenv(variable);
+
+	if (!dir || !*dir)
+		return otherwise;
+	if (dir[0] != '/' || strpbrk(dir, "\n\""))
+		die(NU_USAGE, "%s=%s: expected an absolute path", variable, quoted(dir));
+	return dir;
+}
+
+const char *store_dir(void)
+{
+	return root_dir("NIXUNITS_DIR", "/var/lib/nixunits");
+}
+
+const char *store_nix_dir(void)
+{
+	return root_dir("NIXUNITS_NIX", PREFIX "/share/nixunits/nix");
+}
+
+const char *store_etc_dir(void)
+{
+	return root_dir("NIXUNITS_ETC", "/etc/nixunits");
+}
+
+char *store_base_root(void)
+{
+	return xfmt("%s/store/default/root", store_dir());
+}
+
+char *store_unit_path(const char *id)
+{
+	return xfmt("%s/containers/%s", store_dir(), id);
+}
+
+static char *nixos_json(const char *id)
+{
+	return xfmt("%s/%s.json", store_etc_dir(), id);
+}
+
+bool store_in_nixos(const char *id)
+{
+	autofree char *path = nixos_json(id);
+
+	return access(path, F_OK) == 0;
+}
+
+bool store_exists(const char *id)
+{
+	autofree char *path = store_unit_path(id);
+
+	return access(path, F_OK) == 0 || store_in_nixos(id);
+}
+
+static int no_unit(const char *id, struct err *e)
+{
+	return err_set(e, NU_NO_UNIT, "%s: no such unit (nixunits list names those there are)",
+		       id);
+}
+
+int store_open(const char *id, bool create, bool *created, struct err *e)
+{
+	autofree char *path = store_unit_path(id);
+
+	if (create) {
+		autofree char *parent = xfmt("%s/containers", store_dir());
+
+		if (make_dirs(parent, 0755, e) < 0)
+			return -1;
+		bool made = mkdir(path, 0755) == 0;
+		if (!made && errno != EEXIST)
+			return err_errno(e, "%s", path);
+		if (created)
+			*created = made;
+	}
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return no_unit(id, e);
+	return fd < 0 ? err_errno(e, "%s", path) : fd;
+}
+
+/* flock(2) has no timeout: try, and wait a little longer each time. */
+static int lock_within(int fd, int operation, int wait_ms)
+{
+	int pause = 5;
+
+	while (flock(fd, operation | LOCK_NB) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK || wait_ms <= 0)
+			return -1;
+		poll(NULL, 0, pause);
+		wait_ms -= pause;
+		pause = pause < 100 ? pause * 2 : 100;
+	}
+	return 0;
+}
+
+int store_lock(const char *id, bool create, bool *created, int wait_ms, struct err *e)
+{
+	autofree char *path = store_unit_path(id);
+	struct stat held, there;
+
+	for (;;) {
+		autoclose int fd = store_open(id, create, created, e);
+
+		if (fd < 0)
+			return -1;
+		if (lock_within(fd, LOCK_EX, wait_ms) < 0)
+			return errno == EWOULDBLOCK ?
+				       err_set(e, NU_BUSY, "%s: another nixunits command is at work on it",
+					       id) :
+				       err_errno(e, "%s: lock", path);
+		/* A delete may have been faster: then this is a directory nobody finds. */
+		if (fstat(fd, &held) == 0 && stat(path, &there) == 0 &&
+		    held.st_ino == there.st_ino && held.st_dev == there.st_dev)
+			return steal_fd(&fd);
+	}
+}
+
+int store_lock_base(bool exclusive, struct err *e)
+{
+	autofree char *root = store_base_root();
+	autofree char *path = xfmt("%s/store/default", store_dir());
+
+	if (make_dirs(root, 0755, e) < 0)
+		return -1;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	while (flock(fd, exclusive ? LOCK_EX : LOCK_SH) < 0)
+		if (errno != EINTR) {
+			err_errno(e, "%s: lock", path);
+			close(fd);
+			return -1;
+		}
+	return fd;
+}
+
+static unsigned int generation_number(const char *name)
+{
+	char *end;
+	unsigned long n = strtoul(name, &end, 10);
+
+	return name[0] >= '1' && name[0] <= '9' && !*end && n < 1000000000 ? n : 0;
+}
+
+unsigned int store_generation(int unit_dir, const char *link)
+{
+	char target[64];
+	ssize_t n = readlinkat(unit_dir, link, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return 0;
+	target[n] = '\0';
+	return starts_with(target, "generations/") ? generation_number(target + 12) : 0;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	unsigned int x = *(const unsigned int *)a, y = *(const unsigned int *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+size_t store_generations(int unit_dir, unsigned int **list)
+{
+	int fd = openat(unit_dir, "generations", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	size_t n = 0;
+
+	*list = NULL;
+	if (!dir)
+		return 0;
+	for (struct dirent *d; (d = readdir(dir));) {
+		unsigned int g = generation_number(d->d_name);
+
+		if (!g)
+			continue;
+		*list = xrealloc(*list, n + 1, sizeof(**list));
+		(*list)[n++] = g;
+	}
+	closedir(dir);
+	qsort(*list, n, sizeof(**list), compare_numbers);
+	return n;
+}
+
+int store_switch(int unit_dir, unsigned int n, struct err *e)
+{
+	autofree char *target = xfmt("generations/%u", n);
+
+	if (link_replace(unit_dir, "current", target, e) < 0)
+		return -1;
+	if (unlinkat(unit_dir, "next", 0) < 0 && errno != ENOENT)
+		return err_errno(e, "next");
+	return link_replace(unit_dir, "unit.conf", "current/unit.conf", e);
+}
+
+int store_prune(int unit_dir, unsigned int keep, unsigned int also, struct err *e)
+{
+	unsigned int current = store_generation(unit_dir, "current");
+	unsigned int next = store_generation(unit_dir, "next");
+	autoclose int fd = openat(unit_dir, "generations", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofree unsigned int *list = NULL;
+	size_t n = store_generations(unit_dir, &list);
+	DIR *dir;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "generations");
+	for (size_t i = 0; i + keep < n; i++) {
+		autofree char *name = xfmt("%u", list[i]), *gone = xfmt(".old.%u", list[i]);
+
+		if (list[i] == current || list[i] == next || list[i] == also)
+			continue;
+		/* First out of sight: a generation is whole or not there. */
+		if (renameat(fd, name, fd, gone) < 0)
+			return err_errno(e, "generations/%s", name);
+	}
+	dir = fdopendir(dup(fd));
+	if (!dir)
+		return err_errno(e, "generations");
+	int failed = 0;
+	for (struct dirent *d; !failed && (d = readdir(dir));)
+		if (starts_with(d->d_name, ".old.") || starts_with(d->d_name, ".new."))
+			failed = tree_remove(fd, d->d_name, e);
+	closedir(dir);
+	return failed;
+}
+
+char *store_unit_json(const char *id, const char *link)
+{
+	if (store_in_nixos(id))
+		return nixos_json(id);
+	return xfmt("%s/containers/%s/%s/unit.json", store_dir(), id, link);
+}
+
+struct unit *store_unit(const char *id, const char *link, struct err *e)
+{
+	autofree char *path = store_unit_json(id, link);
+
+	if (!store_exists(id)) {
+		no_unit(id, e);
+		return NULL;
+	}
+	if (access(path, F_OK) < 0 && errno == ENOENT) {
+		err_set(e, NU_FAILED, "%s: not built yet (nixunits build -i %s -n FILE)", id, id);
+		return NULL;
+	}
+	struct unit *u = unit_load_file(AT_FDCWD, path, e);
+	if (u && !streq(u->id, id)) {
+		err_set(e, NU_FAILED, "%s: %s is the document of %s", id, path, quoted(u->id));
+		unit_free(u);
+		return NULL;
+	}
+	if (!u)
+		err_wrap(e, "%s: ", id);
+	return u;
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void store_ids(struct strv *ids)
+{
+	autofree char *path = xfmt("%s/containers", store_dir());
+	struct err e;
+	DIR *dir = opendir(path);
+
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		if (id_check(d->d_name, &e) == 0)
+			strv_add(ids, d->d_name);
+	if (dir)
+		closedir(dir);
+
+	dir = opendir(store_etc_dir());
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		if (!ends_with(d->d_name, ".json"))
+			continue;
+		autofree char *id = xstrndup(d->d_name, strlen(d->d_name) - 5);
+		autofree char *unit = store_unit_path(id);
+		if (id_check(id, &e) == 0 && access(unit, F_OK) < 0)
+			strv_add(ids, id);
+	}
+	if (dir)
+		closedir(dir);
+	if (ids->n)
+		qsort(ids->v, ids->n, sizeof(*ids->v), compare_strings);
+}

@@ -1,0 +1,71 @@
+/* store - where everything is kept, and how it changes.
+ *
+ *   NIXUNITS_DIR (/var/lib/nixunits)
+ *     store/default/root/          the base store: read-only to containers, shared
+ *     gcroots/<key>                a symlink that keeps a base alive
+ *     uidmap                       the UID range registry (lib/uid)
+ *     containers/<id>/
+ *       generations/<n>/           whole or not there: it appears by one rename
+ *       current -> generations/<n> what runs
+ *       next -> generations/<n>    what the next start switches to
+ *       unit.conf -> current/unit.conf
+ *       root/                      the container's own data
+ *       merged/                    mount point of the merged store, in nu-run's
+ *                                  private mount namespace only
+ *
+ * A unit's lock is flock(2) on its directory, the base store's on store/default:
+ * a dead holder holds nothing and no lock file is left behind.
+ */
+#ifndef NU_STORE_H
+#define NU_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "say.h"
+#include "unit.h"
+#include "util.h"
+
+/* The roots, without a final slash. Static storage. */
+const char *store_dir(void);     /* NIXUNITS_DIR */
+const char *store_nix_dir(void); /* NIXUNITS_NIX, where our nix code is */
+const char *store_etc_dir(void); /* NIXUNITS_ETC, /etc/nixunits: units of a NixOS host */
+
+/* "DIR/store/default/root" */
+char *store_base_root(void);
+/* "DIR/containers/<id>", owned by the caller. */
+char *store_unit_path(const char *id);
+
+/* Whether the NixOS host's own configuration declares the unit. */
+bool store_in_nixos(const char *id);
+/* Whether anything at all is known of the unit (a directory, or in_nixos). */
+bool store_exists(const char *id);
+
+/* Opens the unit's directory. It isn't there: NU_NO_UNIT, or with create it is
+ * made and *created set. Returns the fd, or -1 and e. */
+int store_open(const char *id, bool create, bool *created, struct err *e);
+/* Opens and locks. With wait_ms 0 a held lock is NU_BUSY at once. The fd is the
+ * lock: close it to release. */
+int store_lock(const char *id, bool create, bool *created, int wait_ms, struct err *e);
+/* Locks the base store, shared or exclusive, making its directories; waits. */
+int store_lock_base(bool exclusive, struct err *e);
+
+/* Number behind the link "current" or "next"; 0: none. */
+unsigned int store_generation(int unit_dir, const char *link);
+/* All generations of a unit, ascending. Returns how many; *list is the caller's. */
+size_t store_generations(int unit_dir, unsigned int **list);
+/* Makes generation n current and forgets the pending one. */
+int store_switch(int unit_dir, unsigned int n, struct err *e);
+/* Removes what a crash left and all generations beyond the last `keep`, save the
+ * current, the pending and the one called `also` (0: none). */
+int store_prune(int unit_dir, unsigned int keep, unsigned int also, struct err *e);
+
+/* The unit document of a unit's link ("current" or "next"), or of the NixOS host.
+ * NULL and e: NU_NO_UNIT for an unknown unit, NU_FAILED for one never built. */
+struct unit *store_unit(const char *id, const char *link, struct err *e);
+/* The file that holds it, owned by the caller. */
+char *store_unit_json(const char *id, const char *link);
+/* Ids of all units, sorted, those of the NixOS host included. */
+void store_ids(struct strv *ids);
+
+#endif

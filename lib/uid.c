@@ -1,0 +1,172 @@
+/* uid - the registry of UID ranges, one of 65536 for each unit. */
+#include "uid.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "store.h"
+#include "util.h"
+
+static int open_dir(bool create, struct err *e)
+{
+	if (create && make_dirs(store_dir(), 0755, e) < 0)
+		return -1;
+	int fd = open(store_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_errno(e, "%s", store_dir()) : fd;
+}
+
+/* Reads the registry; n ranges into *list. */
+static int read_ranges(int dir, struct uid_range **list, struct err *e)
+{
+	autobuf struct buf text = { 0 };
+	int n = 0, line = 1;
+
+	*list = NULL;
+	if (faccessat(dir, "uidmap", F_OK, 0) < 0 && errno == ENOENT)
+		return 0;
+	if (file_read(dir, "uidmap", 8 << 20, &text, e) < 0)
+		return -1;
+	for (char *p = text.p; *p; line++) {
+		struct uid_range r = { 0 };
+		int used = 0;
+
+		if (sscanf(p, "%u %64[a-z0-9-]\n%n", &r.base, r.id, &used) != 2 || !used ||
+		    r.base < UID_FIRST || r.base > UID_LAST || r.base % UID_COUNT ||
+		    (n && (*list)[n - 1].base >= r.base)) {
+			free(*list);
+			*list = NULL;
+			return err_set(e, NU_FAILED, "%s/uidmap: line %d is not \"BASE ID\" in "
+						     "ascending order", store_dir(), line);
+		}
+		p += used;
+		*list = xrealloc(*list, n + 1, sizeof(r));
+		(*list)[n++] = r;
+	}
+	return n;
+}
+
+static int write_ranges(int dir, const struct uid_range *list, int n, struct err *e)
+{
+	autobuf struct buf text = { 0 };
+
+	buf_add(&text, "", 0);
+	for (int i = 0; i < n; i++)
+		buf_addf(&text, "%u %s\n", list[i].base, list[i].id);
+	return file_replace(dir, "uidmap", text.p, text.n, 0644, e);
+}
+
+static int find(const struct uid_range *list, int n, const char *id)
+{
+	for (int i = 0; i < n; i++)
+		if (streq(list[i].id, id))
+			return i;
+	return -1;
+}
+
+/* Whether a line "name:first:count" of /etc/subuid or /etc/subgid overlaps. */
+static bool given_away(const char *text, uint32_t base)
+{
+	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
+		unsigned long long first, count;
+
+		if (sscanf(p, "%*[^:\n]:%llu:%llu", &first, &count) == 2 &&
+		    first < (unsigned long long)base + UID_COUNT && base < first + count)
+			return true;
+	}
+	return false;
+}
+
+static int lowest_free(const struct uid_range *list, int n, uint32_t *base, struct err *e)
+{
+	autobuf struct buf subuid = { 0 }, subgid = { 0 };
+	struct err ignored; /* these files need not exist */
+	int i = 0;
+
+	file_read(AT_FDCWD, "/etc/subuid", 1 << 20, &subuid, &ignored);
+	file_read(AT_FDCWD, "/etc/subgid", 1 << 20, &subgid, &ignored);
+	for (uint32_t b = UID_FIRST; b <= UID_LAST; b += UID_COUNT) {
+		autofree char *picked = xfmt("/run/systemd/nspawn-uid/%u", b);
+
+		while (i < n && list[i].base < b)
+			i++;
+		if ((i < n && list[i].base == b) || given_away(subuid.p, b) ||
+		    given_away(subgid.p, b) || access(picked, F_OK) == 0)
+			continue;
+		*base = b;
+		return i;
+	}
+	return err_set(e, NU_FAILED, "no free UID range: all of %u to %u are taken", UID_FIRST,
+		       UID_LAST);
+}
+
+int uid_list(struct uid_range **list, struct err *e)
+{
+	*list = NULL;
+	if (access(store_dir(), F_OK) < 0 && errno == ENOENT)
+		return 0;
+	autoclose int dir = open_dir(false, e);
+	return dir < 0 ? -1 : read_ranges(dir, list, e);
+}
+
+int uid_get(const char *id, uint32_t *base, struct err *e)
+{
+	autofree struct uid_range *list = NULL;
+	int n = uid_list(&list, e);
+	int i = find(list, n, id);
+
+	if (n < 0)
+		return -1;
+	if (i >= 0)
+		*base = list[i].base;
+	return i >= 0;
+}
+
+int uid_alloc(const char *id, uint32_t *base, struct err *e)
+{
+	autoclose int dir = open_dir(true, e);
+	autofree struct uid_range *list = NULL;
+
+	if (dir < 0)
+		return -1;
+	if (flock(dir, LOCK_EX) < 0)
+		return err_errno(e, "%s: lock", store_dir());
+	int n = read_ranges(dir, &list, e);
+	if (n < 0)
+		return -1;
+	int i = find(list, n, id);
+	if (i >= 0) {
+		*base = list[i].base;
+		return 1;
+	}
+	i = lowest_free(list, n, base, e);
+	if (i < 0)
+		return -1;
+	list = xrealloc(list, n + 1, sizeof(*list));
+	memmove(list + i + 1, list + i, (n - i) * sizeof(*list));
+	list[i] = (struct uid_range){ .base = *base };
+	memcpy(list[i].id, id, strlen(id));
+	return write_ranges(dir, list, n + 1, e) < 0 ? -1 : 1;
+}
+
+int uid_free(const char *id, struct err *e)
+{
+	if (access(store_dir(), F_OK) < 0 && errno == ENOENT)
+		return 0;
+	autoclose int dir = open_dir(false, e);
+	autofree struct uid_range *list = NULL;
+
+	if (dir < 0)
+		return -1;
+	if (flock(dir, LOCK_EX) < 0)
+		return err_errno(e, "%s: lock", store_dir());
+	int n = read_ranges(dir, &list, e);
+	int i = find(list, n, id);
+	if (n < 0 || i < 0)
+		return n < 0 ? -1 : 0;
+	memmove(list + i, list + i + 1, (n - i - 1) * sizeof(*list));
+	return write_ranges(dir, list, n - 1, e) < 0 ? -1 : 1;
+}

@@ -1,0 +1,34 @@
+/* uid - the registry of UID ranges, one of 65536 for each unit.
+ *
+ * The file NIXUNITS_DIR/uidmap holds lines "BASE ID", replaced as a whole under
+ * flock(2) on NIXUNITS_DIR. Ranges come from the part of the UID space that
+ * systemd-nspawn(1) uses for containers; those that /etc/subuid or /etc/subgid
+ * gives to somebody, or that nspawn has picked for a machine, are passed over.
+ */
+#ifndef NU_UID_H
+#define NU_UID_H
+
+#include <stdint.h>
+
+#include "say.h"
+
+#define UID_FIRST 524288u
+#define UID_LAST 1878982656u /* base of the last range */
+#define UID_COUNT 65536u
+
+struct uid_range {
+	uint32_t base;
+	char id[65];
+};
+
+/* All ranges, ascending by base; *list is the caller's. Returns how many, or -1
+ * and e. A file with a line that isn't one is an error, never guessed at. */
+int uid_list(struct uid_range **list, struct err *e);
+/* The unit's range: 1 and *base, 0 when it has none, -1 and e. */
+int uid_get(const char *id, uint32_t *base, struct err *e);
+/* The same, allocating one where there is none. */
+int uid_alloc(const char *id, uint32_t *base, struct err *e);
+/* Forgets the unit's range. 1: it had one, 0: not, -1 and e. */
+int uid_free(const char *id, struct err *e);
+
+#endif
