@@ -40,6 +40,17 @@ $(B)/nixunits: $(applet_objs) $(B)/libnu.a $(B)/files.o
 	$(CC) $(cflags) $(ldflags) -o $@.debug $(applet_objs) $(B)/files.o $(B)/libnu.a $(libs)
 	strip -o $@ $@.debug
 
+# What nu-install installs is inside the binary. The directories are prerequisites as
+# well: their time changes when a file comes or goes.
+carried = $(sort $(shell find nix man ! -name '.*' ! -name '*~'))
+$(B)/files.S: lib/embed $(carried)
+	@mkdir -p $(@D)
+	find nix man -type f ! -name '.*' ! -name '*~' | LC_ALL=C sort | xargs sh lib/embed >$@.new
+	mv $@.new $@
+
+$(B)/files.o: $(B)/files.S
+	$(CC) $(cflags) -c -o $@ $<
+
 $(B)/libnu.a: $(lib_objs)
 	@rm -f $@
 	ar rcsD $@ $^
