@@ -28,9 +28,36 @@ const char *store_dir(void)
 	return root_dir("NIXUNITS_DIR", "/var/lib/nixunits");
 }
 
+/* An installation may have been moved, or be one of several: X/bin/nixunits belongs to
+ * X/share/nixunits, whatever was compiled in. */
+const char *store_prefix(void)
+{
+	static char prefix[4096];
+	ssize_t n = readlink("/proc/self/exe", prefix, sizeof(prefix) - 1);
+	char *slash;
+
+	if (n <= 0 || n > (ssize_t)sizeof(prefix) - 32)
+		return PREFIX;
+	prefix[n] = '\0';
+	if (!(slash = strrchr(prefix, '/')))
+		return PREFIX;
+	*slash = '\0';
+	if (!ends_with(prefix, "/bin"))
+		return PREFIX;
+	slash = prefix + strlen(prefix) - 4;
+	strcpy(slash, "/share/nixunits");
+	bool installed = access(prefix, F_OK) == 0;
+	*slash = '\0';
+	return installed ? prefix : PREFIX;
+}
+
 const char *store_nix_dir(void)
 {
-	return root_dir("NIXUNITS_NIX", PREFIX "/share/nixunits/nix");
+	static char dir[4128];
+
+	if (!*dir)
+		snprintf(dir, sizeof(dir), "%s/share/nixunits/nix", store_prefix());
+	return root_dir("NIXUNITS_NIX", dir);
 }
 
 const char *store_etc_dir(void)

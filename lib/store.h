@@ -27,6 +27,7 @@
 #include "util.h"
 
 /* The roots, without a final slash. Static storage. */
+const char *store_prefix(void);  /* of this binary's installation: /usr/local */
 const char *store_dir(void);     /* NIXUNITS_DIR */
 const char *store_nix_dir(void); /* NIXUNITS_NIX, where our nix code is */
 const char *store_etc_dir(void); /* NIXUNITS_ETC, /etc/nixunits: units of a NixOS host */

@@ -1,0 +1,291 @@
+/* nu-run - run a unit.
+ *
+ *   nu-run [--dry-run] ID
+ *
+ * What nixunits@.service executes. It makes ready what systemd-nspawn(1) is to find
+ * (UID range, root directory, merged store, journal directory) and becomes it, by
+ * exec: nothing of ours stays in between. The merged store is mounted in a mount
+ * namespace of this process alone, so whatever ends it, no mount is left.
+ *
+ * A short-lived child waits until the machine has a leader, configures the network of
+ * its namespace, and ends. If it can't, it ends the machine: a container never runs
+ * with less network than declared.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../lib/applet.h"
+#include "../lib/machine.h"
+#include "../lib/mnt.h"
+#include "../lib/net.h"
+#include "../lib/nspawn.h"
+#include "../lib/proc.h"
+#include "../lib/resolv.h"
+#include "../lib/root.h"
+#include "../lib/sha256.h"
+#include "../lib/store.h"
+#include "../lib/uid.h"
+
+#define LEADER_WAIT_MS 60000
+#define JOURNAL_DIR "/var/log/journal"
+
+struct run {
+	struct unit *u;
+	char *dir, *root, *merged, *unit_json, *journal;
+	char machine_id[33];
+	uint32_t uid_base;
+	bool in_nixos, as_service;
+};
+
+/* The machine id follows from the host's and the unit's: the same at every start, so
+ * the journal is one; never read from the container, which could name another's. */
+static void machine_id(const char *id, char dst[33])
+{
+	struct sha256 s;
+	char host[64] = "";
+
+	file_peek("/etc/machine-id", host, sizeof(host));
+	sha256_init(&s);
+	sha256_add_str(&s, "nixunits machine-id");
+	sha256_add_str(&s, host);
+	sha256_add_str(&s, id);
+	sha256_end_hex(&s, dst, 32);
+}
+
+/* Where things are; nothing is changed here. */
+static int run_paths(struct run *r, struct err *e)
+{
+	char path[4096];
+
+	r->in_nixos = store_in_nixos(r->u->id);
+	r->dir = store_unit_path(r->u->id);
+	r->root = xfmt("%s/root", r->dir);
+	r->merged = xfmt("%s/merged", r->dir);
+	/* The generation itself, not the link to it: the link may move on while we run. */
+	autofree char *json = store_unit_json(r->u->id, "current");
+	if (!realpath(json, path))
+		return err_errno(e, "%s", json);
+	r->unit_json = xstrdup(path);
+	machine_id(r->u->id, r->machine_id);
+	r->as_service = getenv("INVOCATION_ID") && getenv("NOTIFY_SOCKET");
+	return 0;
+}
+
+/* The mount points are made here, owned by the container's root: the ones nspawn
+ * makes itself would, before systemd 257, belong to nobody inside. */
+static int make_root(struct run *r, struct err *e)
+{
+	static const char *const dirs[] = { "/etc", "/usr", "/nix/store", "/var/log/journal" };
+	autobuf struct buf resolv = { 0 };
+	char id_line[40];
+
+	if (make_dirs(r->root, 0755, e) < 0 || make_dirs(r->merged, 0755, e) < 0)
+		return -1;
+	autoclose int root = open(r->root, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (root < 0)
+		return err_errno(e, "%s", r->root);
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		autoclose int fd = root_make_dirs(root, dirs[i], e);
+		if (fd < 0)
+			return -1;
+	}
+	autofree char *journal = xfmt(JOURNAL_DIR "/%s", r->machine_id);
+	autoclose int journal_fd = root_make_dirs(root, journal, e);
+	if (journal_fd < 0)
+		return -1;
+
+	for (size_t i = 0; i < r->u->n_binds; i++) {
+		const struct bind *b = &r->u->binds[i];
+		struct stat st;
+
+		if (stat(b->source, &st) < 0)
+			return err_errno(e, "bind %s: source %s", quoted(b->target),
+					 quoted(b->source));
+		if (S_ISDIR(st.st_mode)) {
+			autoclose int fd = root_make_dirs(root, b->target, e);
+			if (fd < 0)
+				return err_wrap(e, "bind target ");
+		} else if (root_touch(root, b->target, e) < 0) {
+			return err_wrap(e, "bind target ");
+		}
+	}
+
+	snprintf(id_line, sizeof(id_line), "%s\n", r->machine_id);
+	if (root_write(root, "/etc/machine-id", id_line, strlen(id_line), e) < 0)
+		return -1;
+	if (resolv_conf(r->u, &resolv))
+		return root_write(root, "/etc/resolv.conf", resolv.p, resolv.n, e);
+	return 0;
+}
+
+/* The container's store: the generation's own over the base, or on a NixOS host that
+ * declares the unit, the host's. */
+static int mount_store(struct run *r, int userns, struct err *e)
+{
+	autofree char *base = xfmt("%s/store/default/root/nix/store", store_dir());
+	autofree char *generation = xstrndup(r->unit_json, strrchr(r->unit_json, '/') - r->unit_json);
+	autofree char *own = xfmt("%s/nix/store", generation);
+	const char *layers[] = { own, base };
+	const char *host[] = { "/nix/store" };
+
+	if (r->in_nixos)
+		return mnt_union(host, 1, userns, r->merged, e);
+	return mnt_union(layers, 2, userns, r->merged, e);
+}
+
+/* Only where the host keeps a journal, on a filesystem that can be idmapped. */
+static int make_journal(struct run *r, int userns, struct err *e)
+{
+	autofree char *dir = xfmt(JOURNAL_DIR "/%s", r->machine_id);
+
+	if (access(JOURNAL_DIR, F_OK) < 0)
+		return 0;
+	/* The parent is setgid: the group systemd-journal comes from it. */
+	if (mkdir(dir, 02755) == 0)
+		chmod(dir, 02755);
+	else if (errno != EEXIST)
+		return err_errno(e, "%s", dir);
+	autoclose int probe = mnt_clone(dir, userns, false, e);
+	if (probe < 0) {
+		warn("%s: %s: the journal stays in the container", r->u->id, e->text);
+		rmdir(dir);
+		return 0;
+	}
+	r->journal = xstrdup(dir);
+	return 0;
+}
+
+static int prepare(struct run *r, struct err *e)
+{
+	autoclose int userns = -1;
+
+	if (r->u->private_users) {
+		if (uid_alloc(r->u->id, &r->uid_base, e) < 0)
+			return -1;
+		userns = mnt_userns(r->uid_base, UID_COUNT, e);
+		if (userns < 0)
+			return -1;
+	}
+	if (make_root(r, e) < 0 || make_journal(r, userns, e) < 0 || mnt_unshare(e) < 0)
+		return -1;
+	return mount_store(r, userns, e);
+}
+
+/* Out of the service's own cgroup, which must hold no process when nspawn turns on
+ * the controllers for its children; "supervisor" is where nspawn puts itself. */
+static void leave_cgroup(void)
+{
+	char text[1024];
+
+	if (file_peek("/proc/self/cgroup", text, sizeof(text)) < 0)
+		return;
+	char *path = strstr(text, "0::");
+	if (!path)
+		return;
+	path[strcspn(path, "\n")] = '\0';
+	autofree char *dir = xfmt("/sys/fs/cgroup%s/supervisor", path + 3);
+	autofree char *procs = xfmt("%s/cgroup.procs", dir);
+	mkdir(dir, 0755);
+	autoclose int fd = open(procs, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "0", 1) < 0)
+		warn("%s: %s", procs, strerror(errno));
+}
+
+/* In the child: wait for the machine, give it its network. */
+static _Noreturn void configure_network(const struct unit *u, pid_t nspawn)
+{
+	struct machine m;
+	struct err e;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != nspawn)
+		_exit(NU_FAILED);
+	leave_cgroup();
+	int found = machine_await(u->id, LEADER_WAIT_MS, &m, &e);
+	if (found == 0)
+		err_set(&e, NU_FAILED, "%s: the machine did not appear within %d s", u->id,
+			LEADER_WAIT_MS / 1000);
+	if (found == 1) {
+		autoclose int netns = machine_ns(&m, "net", &e);
+		if (netns >= 0 && net_up(u, netns, &e) == 0)
+			_exit(NU_OK);
+		err_wrap(&e, "%s: ", u->id);
+	}
+	say_err(&e);
+	/* Not a shutdown: there is no init yet that would understand one. */
+	kill(found == 1 ? m.leader : nspawn, SIGKILL);
+	_exit(NU_FAILED);
+}
+
+static bool wants_network(const struct unit *u)
+{
+	return u->net.private && !u->net.netns;
+}
+
+static int run_main(int argc, char **argv)
+{
+	bool dry = false;
+	const struct opt opts[] = {
+		{ 'n', "dry-run", NULL, "print the command, start nothing", .flag = &dry },
+		{ 0 },
+	};
+	struct run r = { 0 };
+	struct err e;
+	int i = opt_parse(argc, argv, opts);
+
+	if (argc - i != 1)
+		usage("expected one ID");
+	if (id_check(argv[i], &e) < 0)
+		return say_err(&e);
+	r.u = store_unit(argv[i], "current", &e);
+	if (!r.u || run_paths(&r, &e) < 0)
+		return say_err(&e);
+	if (!dry && geteuid() != 0)
+		die(NU_FAILED, "%s: only root can run a unit", r.u->id);
+	if (dry) {
+		/* What a start would allocate can't be known yet. */
+		if (uid_get(r.u->id, &r.uid_base, &e) <= 0)
+			r.uid_base = UID_FIRST;
+		r.journal = xfmt(JOURNAL_DIR "/%s", r.machine_id);
+	} else if (prepare(&r, &e) < 0) {
+		err_wrap(&e, "%s: ", r.u->id);
+		return say_err(&e);
+	}
+
+	struct nspawn n = {
+		.root = r.root,
+		.store = r.merged,
+		.unit_json = r.unit_json,
+		.journal = r.journal,
+		.machine_id = r.machine_id,
+		.uid_base = r.uid_base,
+		.keep_unit = r.as_service || dry,
+	};
+	struct strv args = { 0 };
+	nspawn_argv(r.u, &n, &args);
+	if (dry) {
+		for (size_t k = 0; k < args.n; k++)
+			printf("%s%s", args.v[k], k + 1 < args.n ? " \\\n    " : "\n");
+		return NU_OK;
+	}
+
+	pid_t self = getpid();
+	pid_t child = wants_network(r.u) ? fork() : -1;
+	if (child == 0)
+		configure_network(r.u, self);
+	execvp(args.v[0], args.v);
+	proc_missing(args.v[0], &e);
+	return say_err(&e);
+}
+
+APPLET(run, .name = "run", .summary = "Run a unit (what nixunits@.service executes)",
+       .synopsis = "[--dry-run] ID",
+       .help = "The command becomes systemd-nspawn(1). Started by hand it runs the unit in the\n"
+	       "foreground; nixunits start does so under systemd.",
+       .main = run_main);

@@ -1,0 +1,24 @@
+/* nspawn - the systemd-nspawn(1) command line of a unit: a function of its
+ * document and of where things lie, without a look at the system. */
+#ifndef NU_NSPAWN_H
+#define NU_NSPAWN_H
+
+#include <stdint.h>
+
+#include "unit.h"
+#include "util.h"
+
+struct nspawn {
+	const char *root;       /* the container's writable root directory */
+	const char *store;      /* the merged /nix/store */
+	const char *unit_json;  /* the unit document, for nu-wait in the guest */
+	const char *journal;    /* the host's journal directory of this machine; NULL: none */
+	const char *machine_id; /* 32 hexadecimal digits */
+	uint32_t uid_base;      /* with private users */
+	bool keep_unit;         /* we are a systemd service already */
+};
+
+/* Fills argv, ending with the unit's init. */
+void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv);
+
+#endif

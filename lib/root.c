@@ -1,0 +1,84 @@
+/* root - work in a container's root directory from outside. */
+#include "root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "util.h"
+
+int root_open(int root, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+/* The directory above path, made where missing, and the last component's name. */
+static int open_parent(int root, const char *path, const char **name, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	autofree char *dir = slash && slash > path ? xstrndup(path, slash - path) : xstrdup("/");
+
+	*name = slash ? slash + 1 : path;
+	return root_make_dirs(root, dir, e);
+}
+
+int root_make_dirs(int root, const char *path, struct err *e)
+{
+	int fd = root_open(root, path, O_PATH | O_DIRECTORY);
+	const char *name;
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return err_errno(e, "%s, in the container", path);
+	autoclose int parent = open_parent(root, path, &name, e);
+	if (parent < 0)
+		return -1;
+	if (mkdirat(parent, name, 0755) < 0) {
+		if (errno == EEXIST)
+			return err_set(e, NU_FAILED, "%s, in the container: a symlink to nowhere",
+				       path);
+		return err_errno(e, "%s, in the container", path);
+	}
+	fd = root_open(root, path, O_PATH | O_DIRECTORY);
+	return fd < 0 ? err_errno(e, "%s, in the container", path) : fd;
+}
+
+int root_touch(int root, const char *path, struct err *e)
+{
+	autoclose int there = root_open(root, path, O_PATH);
+	const char *name;
+
+	if (there >= 0)
+		return 0;
+	autoclose int parent = open_parent(root, path, &name, e);
+	if (parent < 0)
+		return -1;
+	autoclose int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	return fd < 0 ? err_errno(e, "%s, in the container", path) : 0;
+}
+
+int root_write(int root, const char *path, const void *data, size_t n, struct err *e)
+{
+	const char *name;
+	autoclose int parent = open_parent(root, path, &name, e);
+
+	if (parent < 0)
+		return -1;
+	/* An O_PATH descriptor can't be synced, a plain one of the same directory can. */
+	autoclose int dir = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_errno(e, "%s, in the container", path);
+	if (file_replace(dir, name, data, n, 0644, e) < 0)
+		return err_wrap(e, "in the container's %s: ", path);
+	return 0;
+}
