@@ -65,7 +65,13 @@ deps: $(B)/deps/stamp
 $(B)/deps/stamp: lib/deps
 	CC="$(CC)" sh lib/deps $(B)/deps
 
+install: $(B)/nixunits
+	$(B)/nixunits install --prefix "$(PREFIX)" --destdir "$(DESTDIR)"
+
+uninstall: $(B)/nixunits
+	$(B)/nixunits install --uninstall --prefix "$(PREFIX)" --destdir "$(DESTDIR)"
+
 clean:
 	rm -rf $(B)
 
-.PHONY: all deps clean
+.PHONY: all deps install uninstall clean

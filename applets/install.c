@@ -91,10 +91,12 @@ static void add_data(struct job *j, char *path, const char *data, size_t size, m
 	i->mode = mode;
 }
 
-/* systemd looks into lib/systemd/system of these two prefixes only. */
+/* systemd looks into lib/systemd/system of the first two prefixes only, and NixOS
+ * into that of its packages. */
 static char *unit_path(const struct job *j)
 {
-	if (streq(j->prefix, "/usr") || streq(j->prefix, "/usr/local"))
+	if (streq(j->prefix, "/usr") || streq(j->prefix, "/usr/local") ||
+	    starts_with(j->prefix, "/nix/store/"))
 		return xfmt("%s/lib/systemd/system/" UNIT, j->prefix);
 	return xstrdup(ETC_SYSTEMD "/" UNIT);
 }
@@ -133,7 +135,7 @@ static void gather(struct job *j)
 		const struct file *f = files_at(i);
 		const char *dot = strrchr(f->name, '.');
 
-		if (starts_with(f->name, "man/"))
+		if (dot && starts_with(f->name, "man/"))
 			add_data(j, xfmt("%s/share/man/man%s/%s", p, dot + 1, f->name + 4),
 				 f->data, f->size, f->mode);
 		else
@@ -389,12 +391,12 @@ static bool live(const struct job *j)
 
 static void daemon_reload(const struct job *j)
 {
-	char *args[] = { "systemctl", "daemon-reload", NULL };
+	const char *const args[] = { "systemctl", "daemon-reload", NULL };
 	struct err e;
 
 	if (!live(j))
 		return;
-	int status = proc_run(args, &e);
+	int status = proc_run((char *const *)args, &e);
 	if (status < 0)
 		warn("%s", e.text);
 	else if (status)
@@ -450,7 +452,7 @@ static int install(struct job *j, struct err *e)
 			if (j->dry_run)
 				tell(j, "remove", j->old_files.v[i]);
 		}
-	if (!added && !changed && !removed) {
+	if (!added && !changed && !removed && j->old_files.n) {
 		say("%s%s: nixunits " VERSION " is installed, nothing to do", j->destdir, j->prefix);
 		return 0;
 	}
@@ -458,6 +460,8 @@ static int install(struct job *j, struct err *e)
 		return 0;
 
 	autoclose int held = -1;
+	if (*j->destdir && make_dirs(j->destdir, 0755, e) < 0)
+		return -1;
 	if (dirs_make(j, j->manifest, e) < 0 || (held = lock(j, e)) < 0 || stage_all(j, e) < 0) {
 		if (held >= 0 || e->code != NU_BUSY)
 			unstage(j);
@@ -477,14 +481,15 @@ static int install(struct job *j, struct err *e)
 /* What runs from these files must not lose them. */
 static int none_runs(const struct job *j, struct err *e)
 {
-	char *args[] = { "systemctl",   "list-units", "--plain", "--no-legend", "--no-pager",
-			 "--full",      "--state=active,activating,reloading,deactivating",
-			 "nixunits@*.service", NULL };
+	const char *const args[] = {
+		"systemctl", "list-units", "--plain", "--no-legend", "--no-pager", "--full",
+		"--state=active,activating,reloading,deactivating", "nixunits@*.service", NULL
+	};
 	autobuf struct buf out = { 0 };
 
 	if (!live(j))
 		return 0;
-	int status = proc_output(args, false, &out, e);
+	int status = proc_output((char *const *)args, false, &out, e);
 	if (status)
 		return status < 0 ? -1 : err_set(e, NU_FAILED, "systemctl: exit status %d", status);
 	if (!out.n)
