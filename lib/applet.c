@@ -105,7 +105,9 @@ int opt_parse(int argc, char **argv, const struct opt *opts)
 		for (size_t i = 0; !o; i++)
 			if (opts[i].letter == c)
 				o = &opts[i];
-		if (o->arg)
+		if (o->list)
+			strv_add(o->list, optarg);
+		else if (o->arg)
 			*o->text = optarg;
 		else
 			*o->flag = true;

@@ -38,6 +38,7 @@ struct opt {
 	const char *help;
 	bool *flag;
 	const char **text;
+	struct strv *list; /* instead of text: may be given again, all are kept */
 };
 
 /* Parses argv by opts (ended by an entry without a name), with -h/--help added,

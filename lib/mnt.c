@@ -153,8 +153,9 @@ int mnt_overlay(const struct overlay *o, struct err *e)
 	return fd < 0 ? fs_err(fs, e, "fsmount") : fd;
 }
 
-/* An idmapped layer must be attached somewhere for overlayfs to take it: all of them
- * go onto the target itself, one over the other, and the overlay on top of them. */
+/* An idmapped layer must be attached somewhere for overlayfs to take it; the overlay
+ * then holds clones of its own. So all layers go onto the target, one over the other,
+ * and leave it again: one mount stays, and one umount(2) ends it. */
 int mnt_union(const char *const *dirs, size_t n, int userns_fd, const char *target,
 	      struct err *e)
 {
@@ -167,24 +168,26 @@ int mnt_union(const char *const *dirs, size_t n, int userns_fd, const char *targ
 		if (fds[open_fds] < 0)
 			goto out;
 	}
+	if (n == 1) {
+		result = mnt_attach(fds[0], target, e);
+		goto out;
+	}
 	for (; attached < n; attached++)
 		if (mnt_attach(fds[attached], target, e) < 0)
 			goto out;
-	if (n == 1) {
-		result = 0;
-		goto out;
-	}
 	struct overlay o = { .lowers = fds, .n_lowers = n, .upper = -1, .work = -1 };
 	overlay = mnt_overlay(&o, e);
-	if (overlay >= 0)
-		result = mnt_attach(overlay, target, e);
 out:
-	if (overlay >= 0)
+	while (attached) {
+		umount2(target, MNT_DETACH);
+		attached--;
+	}
+	if (overlay >= 0) {
+		result = mnt_attach(overlay, target, e);
 		close(overlay);
+	}
 	while (open_fds)
 		close(fds[--open_fds]);
-	while (result < 0 && attached--)
-		umount2(target, MNT_DETACH);
 	return result;
 }
 
