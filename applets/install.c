@@ -304,9 +304,11 @@ static int stage_all(struct job *j, struct err *e)
 		return -1;
 	for (size_t i = 0; i < j->n_items; i++) {
 		struct item *it = &j->items[i];
+		autofree char *tmp = staged(j, it->path);
 
-		if (!it->same &&
-		    stage(j, it->path, it->data, it->size, it->mode, it->link, e) < 0)
+		if (it->same)
+			unlink(tmp); /* of a run that was killed */
+		else if (stage(j, it->path, it->data, it->size, it->mode, it->link, e) < 0)
 			return -1;
 	}
 	return manifest_stage(j, true, e);

@@ -1,0 +1,31 @@
+#!/bin/sh
+# The build is reproducible: the same source gives the same bytes, wherever and whenever.
+. "$(dirname "$0")/lib/tap.sh"
+
+REPO=$(cd "$(dirname "$0")/.." && pwd)
+need make cc
+[ -e "$REPO/build/deps/stamp" ] || bail_out 'make deps has not run'
+
+build() {	# build DIR LOCALE UMASK: a copy of the source, built there
+	mkdir -p "$1/build"
+	(
+		umask "$3"
+		cd "$REPO"
+		tar cf - Makefile applets lib nix man | tar xf - -C "$1" --no-same-permissions
+		cp -a build/deps "$1/build/"
+		find "$1" -name '*.[ch]' -exec touch {} +
+	)
+	LC_ALL=$2 TZ=Asia/Tokyo make -s -C "$1" build/nixunits
+}
+
+ok 'builds' build "$T/a" C 022
+ok 'builds elsewhere' build "$T/elsewhere/with-a-longer-name" C.UTF-8 077
+ok 'to the same bytes' cmp "$T/a/build/nixunits" "$T/elsewhere/with-a-longer-name/build/nixunits"
+ok 'which are those of this tree' cmp "$T/a/build/nixunits" "$REPO/build/nixunits"
+size=$(stat -c %s "$T/a/build/nixunits")
+note "size: $size bytes"
+ok 'in at most 1.2 MB' test "$size" -le 1200000
+not_ok 'that need no other file' sh -c "file '$T/a/build/nixunits' | grep -q 'dynamically linked'"
+not_ok 'and name no directory of the build' grep -q "$T" "$T/a/build/nixunits"
+
+done_testing
