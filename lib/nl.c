@@ -254,7 +254,10 @@ int nl_dump(struct nl *nl, struct nl_batch *b,
 			/* The end may bear an error too, at the same place. */
 			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) {
 				errno = mnl_nlmsg_get_payload_len(h) >= sizeof(int) ? -fault->error : 0;
-				return errno ? err_errno(e, "rtnetlink: dump") : changed;
+				/* No such routing table yet: then it is empty. */
+				if (errno == 0 || errno == ENOENT)
+					return changed;
+				return err_errno(e, "rtnetlink: dump");
 			}
 			fn(h, data);
 		}

@@ -1,0 +1,333 @@
+/* nu-net - the network of a unit.
+ *
+ *   nu-net plan  [-o json] [ID|-]     the operations, in order; touches nothing
+ *   nu-net up    [ID|-]               does what of them is still to be done
+ *   nu-net down  [ID|-]               removes what up made
+ *   nu-net show  [-o json] [ID|-]     what is there
+ *   nu-net check [-o json] [ID|-]     what differs from the declaration; exit 1 if anything
+ *
+ * The unit document is read from standard input ("-", or no ID and no terminal) or
+ * is the current one of ID. The container's namespace is that of the running
+ * machine, unless --netns or --pid names another.
+ */
+#include <linux/if_addr.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/applet.h"
+#include "../lib/json.h"
+#include "../lib/machine.h"
+#include "../lib/net.h"
+#include "../lib/store.h"
+
+struct args {
+	const char *id; /* NULL: the document is on standard input */
+	const char *netns, *pid;
+	bool json;
+};
+
+static struct unit *load(const struct args *a, struct err *e)
+{
+	autobuf struct buf text = { 0 };
+
+	if (a->id)
+		return store_unit(a->id, "current", e);
+	if (fd_read(STDIN_FILENO, "standard input", UNIT_LIMIT, &text, e) < 0)
+		return NULL;
+	struct unit *u = unit_parse(text.p, text.n, e);
+	if (!u)
+		err_wrap(e, "standard input: ");
+	return u;
+}
+
+/* The container's namespace. The machine's, by its id, where none is named. */
+static int open_netns(const struct args *a, const char *id, struct err *e)
+{
+	struct machine m;
+	autofree char *path = NULL;
+
+	if (a->netns)
+		return net_open(a->netns, e);
+	if (a->pid)
+		path = xfmt("/proc/%lu/ns/net", opt_number("pid", a->pid, 1, 1UL << 22));
+	else {
+		int found = machine_find(id, &m, e);
+
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			return err_set(e, NU_FAILED, "%s is not running", id);
+		path = xfmt("/proc/%d/ns/net", (int)m.leader);
+	}
+	return net_open(path, e);
+}
+
+static int fail(const char *id, struct err *e)
+{
+	if (id)
+		err_wrap(e, "%s: ", id);
+	return say_err(e);
+}
+
+/* With --netns or --pid, what is still to be done there; the whole plan without. */
+static int plan(const struct args *a)
+{
+	struct err e;
+	autounit struct unit *u = load(a, &e);
+	autoplan struct net_plan p = { 0 };
+	int ret;
+
+	if (!u)
+		return say_err(&e);
+	if (a->netns || a->pid) {
+		autoclose int netns = open_netns(a, u->id, &e);
+		ret = netns < 0 ? -1 : net_todo(u, netns, &p, &e);
+	} else {
+		ret = net_plan(u, &p, &e);
+	}
+	if (ret < 0)
+		return fail(u->id, &e);
+	if (a->json) {
+		autojson cJSON *j = net_plan_json(&p);
+		json_print(j);
+		return NU_OK;
+	}
+	for (size_t i = 0; i < p.n; i++) {
+		char text[NET_OP_TEXT];
+
+		printf("%3zu  %-9s  %s\n", i + 1, net_where_name(p.v[i].where),
+		       net_op_text(&p.v[i], text));
+	}
+	return NU_OK;
+}
+
+static int up(const struct args *a)
+{
+	struct net_report r;
+	struct err e;
+	autounit struct unit *u = load(a, &e);
+
+	if (!u)
+		return say_err(&e);
+	autoclose int netns = open_netns(a, u->id, &e);
+	if (netns < 0 || net_up_report(u, netns, 0, &r, &e) < 0)
+		return fail(u->id, &e);
+	if (a->json)
+		printf("{\"id\": \"%s\", \"planned\": %zu, \"done\": %zu}\n", u->id, r.planned,
+		       r.done);
+	else
+		printf("%s: %zu of %zu operations done\n", u->id, r.done, r.planned);
+	return NU_OK;
+}
+
+/* The declaration is not needed, and may be gone: the links say whose they are. */
+static int down(const struct args *a)
+{
+	autounit struct unit *u = NULL;
+	const char *id = a->id;
+	struct err e;
+	size_t n;
+
+	if (!id) {
+		u = load(a, &e);
+		if (!u)
+			return say_err(&e);
+		id = u->id;
+	} else if (id_check(id, &e) < 0) {
+		return say_err(&e);
+	}
+	if (net_down(id, &n, &e) < 0)
+		return fail(id, &e);
+	if (a->json)
+		printf("{\"id\": \"%s\", \"removed\": %zu}\n", id, n);
+	else
+		printf("%s: %zu link%s removed\n", id, n, n == 1 ? "" : "s");
+	return NU_OK;
+}
+
+static const char *addr_state(const struct live_addr *a)
+{
+	if (a->flags & IFA_F_DADFAILED)
+		return "duplicate";
+	return a->flags & IFA_F_TENTATIVE ? "tentative" : "ready";
+}
+
+static void show_json_links(const struct live *live, const struct live_link *l,
+			    enum net_where where, cJSON *links, cJSON *routes)
+{
+	cJSON *j = cJSON_CreateObject(), *addrs;
+	char text[ADDR_TEXT];
+	size_t n;
+
+	cJSON_AddStringToObject(j, "where", net_where_name(where));
+	cJSON_AddStringToObject(j, "name", l->name);
+	cJSON_AddNumberToObject(j, "index", l->index);
+	cJSON_AddStringToObject(j, "kind", l->kind);
+	cJSON_AddBoolToObject(j, "up", l->flags & IFF_UP);
+	cJSON_AddBoolToObject(j, "running", l->flags & IFF_RUNNING);
+	cJSON_AddNumberToObject(j, "mtu", l->mtu);
+	cJSON_AddStringToObject(j, "mac", mac_text(l->mac, text));
+	addrs = cJSON_AddArrayToObject(j, "addresses");
+	const struct live_addr *a = live_addrs_of(live, l->index, &n);
+	for (size_t i = 0; i < n; i++) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(one, "address", addr_text(&a[i].addr, true, text));
+		cJSON_AddStringToObject(one, "state", addr_state(&a[i]));
+		cJSON_AddItemToArray(addrs, one);
+	}
+	cJSON_AddItemToArray(links, j);
+
+	const struct live_route *r = live_routes_of(live, l->index, &n);
+	for (size_t i = 0; i < n; i++) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(one, "where", net_where_name(where));
+		cJSON_AddStringToObject(one, "destination", addr_text(&r[i].to, true, text));
+		if (r[i].via.family)
+			cJSON_AddStringToObject(one, "via", addr_text(&r[i].via, false, text));
+		cJSON_AddStringToObject(one, "link", l->name);
+		cJSON_AddNumberToObject(one, "metric", r[i].metric);
+		cJSON_AddItemToArray(routes, one);
+	}
+}
+
+static void show_text_link(const struct live *live, const struct live_link *l,
+			   enum net_where where)
+{
+	bool loopback = l->flags & IFF_LOOPBACK;
+	char text[ADDR_TEXT], via[ADDR_TEXT];
+	size_t n;
+
+	printf("%-9s  %-15s  %-7s  mtu %u%s%s\n", net_where_name(where), l->name,
+	       !(l->flags & IFF_UP) ? "down" : l->flags & IFF_RUNNING ? "up" : "waiting", l->mtu,
+	       loopback ? "" : "  ", loopback ? "" : mac_text(l->mac, text));
+	const struct live_addr *a = live_addrs_of(live, l->index, &n);
+	for (size_t i = 0; i < n; i++)
+		printf("%-28s %s%s%s\n", "", addr_text(&a[i].addr, true, text),
+		       streq(addr_state(&a[i]), "ready") ? "" : "  ",
+		       streq(addr_state(&a[i]), "ready") ? "" : addr_state(&a[i]));
+	const struct live_route *r = live_routes_of(live, l->index, &n);
+	for (size_t i = 0; i < n; i++)
+		printf("%-28s %s%s%s\n", "",
+		       r[i].to.prefix ? addr_text(&r[i].to, true, text) : "default",
+		       r[i].via.family ? " via " : " on the link",
+		       r[i].via.family ? addr_text(&r[i].via, false, via) : "");
+}
+
+static int show(const struct args *a)
+{
+	autolive struct live host = { 0 };
+	autolive struct live guest = { 0 };
+	const struct live *live[] = { [NET_HOST] = &host, [NET_CONTAINER] = &guest };
+	autounit struct unit *u = NULL;
+	autojson cJSON *j = cJSON_CreateObject();
+	char alias[NET_ALIAS];
+	const char *id = a->id;
+	struct err e;
+
+	if (id && id_check(id, &e) < 0)
+		return say_err(&e);
+	if (!id) {
+		u = load(a, &e);
+		if (!u)
+			return say_err(&e);
+		id = u->id;
+	}
+	autoclose int netns = open_netns(a, id, &e);
+	if (netns < 0 || net_live(-1, &host, &e) < 0 || net_live(netns, &guest, &e) < 0)
+		return fail(id, &e);
+
+	cJSON_AddStringToObject(j, "id", id);
+	cJSON *links = cJSON_AddArrayToObject(j, "links");
+	cJSON *routes = cJSON_AddArrayToObject(j, "routes");
+	net_alias(id, "", alias);
+	for (int where = NET_CONTAINER; where >= NET_HOST; where--)
+		for (size_t i = 0; i < live[where]->n_links; i++) {
+			const struct live_link *l = &live[where]->links[i];
+
+			if (where == NET_HOST && !starts_with(l->alias, alias))
+				continue;
+			if (a->json)
+				show_json_links(live[where], l, where, links, routes);
+			else
+				show_text_link(live[where], l, where);
+		}
+	if (a->json)
+		json_print(j);
+	return NU_OK;
+}
+
+static int check(const struct args *a)
+{
+	struct err e;
+	autounit struct unit *u = load(a, &e);
+	cJSON *list;
+
+	if (!u)
+		return say_err(&e);
+	autoclose int netns = open_netns(a, u->id, &e);
+	if (netns < 0 || net_drift(u, netns, &list, &e) < 0)
+		return fail(u->id, &e);
+	autojson cJSON *j = cJSON_CreateObject();
+	int status = cJSON_GetArraySize(list) ? NU_FAILED : NU_OK;
+	cJSON_AddStringToObject(j, "id", u->id);
+	cJSON_AddItemToObject(j, "drift", list);
+	if (a->json) {
+		json_print(j);
+		return status;
+	}
+	for (const cJSON *d = list->child; d; d = d->next) {
+		autofree char *declared = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "declared"));
+		autofree char *live = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "live"));
+
+		printf("%s: %s: %s: declared %s, live %s\n",
+		       cJSON_GetObjectItem(d, "where")->valuestring,
+		       cJSON_GetObjectItem(d, "link")->valuestring,
+		       cJSON_GetObjectItem(d, "what")->valuestring, declared, live);
+	}
+	return status;
+}
+
+static int net_main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(const struct args *a);
+	} actions[] = {
+		{ "plan", plan }, { "up", up },	      { "down", down },
+		{ "show", show }, { "check", check },
+	};
+	struct args a = { 0 };
+	const char *format = NULL;
+	const struct opt opts[] = {
+		{ 'o', "output", "FORMAT", "text (the default) or json", .text = &format },
+		{ 'N', "netns", "PATH", "the container's network namespace", .text = &a.netns },
+		{ 'p', "pid", "PID", "the network namespace of a process", .text = &a.pid },
+		{ 0 },
+	};
+	int i = opt_parse(argc, argv, opts);
+
+	a.json = opt_json(format);
+	if (i == argc)
+		usage("expected an action: plan, up, down, show or check");
+	if (argc - i > 2)
+		usage("one unit at a time");
+	if (a.netns && a.pid)
+		usage("--netns or --pid, not both");
+	if (argc - i == 2 && !streq(argv[i + 1], "-"))
+		a.id = argv[i + 1];
+	else if (argc - i == 1 && isatty(STDIN_FILENO))
+		usage("expected an ID, or a unit document on standard input");
+	for (size_t k = 0; k < ARRAY_SIZE(actions); k++)
+		if (streq(actions[k].name, argv[i]))
+			return actions[k].run(&a);
+	usage("%s: expected plan, up, down, show or check", quoted(argv[i]));
+}
+
+APPLET(net, .name = "net", .summary = "Plan, make, show and check the network of a unit",
+       .synopsis = "plan|up|down|show|check [-o json] [--netns PATH|--pid PID] [ID|-]",
+       .help = "The unit document is that of ID, or is read from standard input (\"-\", or no ID).\n"
+	       "plan needs no privilege and touches nothing; up does what is still to be done,\n"
+	       "all of it or nothing; down removes exactly that; check exits 1 on a difference.",
+       .main = net_main);

@@ -1,0 +1,102 @@
+/* netplan - what a unit's network takes, as operations in the order they are done.
+ *
+ * Planning reads the unit document and nothing else: no namespace, no file, no
+ * privilege. lib/net compares a plan with what is there and runs the rest.
+ */
+#ifndef NU_NETPLAN_H
+#define NU_NETPLAN_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "addr.h"
+#include "say.h"
+#include "unit.h"
+
+enum net_where {
+	NET_HOST,
+	NET_CONTAINER,
+};
+
+enum net_what {
+	NET_LINK_DEL,
+	NET_LINK_ADD,
+	NET_LINK_SET,
+	NET_ADDR_DEL,
+	NET_ADDR_ADD,
+	NET_ROUTE_DEL,
+	NET_ROUTE_ADD,
+};
+
+/* What a NET_LINK_SET changes. */
+enum {
+	NET_SET_UP = 1,
+	NET_SET_ALIAS = 2,
+	NET_SET_MASTER = 4,
+	NET_SET_MTU = 8,
+	NET_SET_MAC = 16,
+};
+
+struct net_op {
+	enum net_what what;
+	enum net_where where;
+	const struct iface *iface; /* the one it is for; NULL: none that is declared */
+	char link[IF_NAMESIZE];
+
+	/* NET_LINK_ADD, NET_LINK_SET. A new veth has its MTU at both ends and its MAC
+	 * at the container's; 0: the kernel's choice. */
+	unsigned int set;
+	bool up;
+	long mtu;
+	unsigned char mac[6];
+	bool has_mac;
+	const char *master; /* a bridge; NULL: of none */
+
+	/* Addresses; of a route the destination, and the next hop (family 0: none). */
+	struct addr addr, via;
+	bool onlink;  /* the next hop is taken to be on the link, by no route */
+	bool no_dad;  /* the address is known to be unique */
+	bool replace; /* may be there already, perhaps in another form */
+
+	/* Indexes in their namespaces, known when the plan meets the live state. */
+	int index, peer_index, master_index;
+};
+
+struct net_plan {
+	const char *id;
+	struct net_op *v;
+	size_t n, room;
+};
+
+/* The operations of u's network from nothing, which is none where the network is
+ * not the container's own. A contradiction in the declaration is an error that
+ * names the interface (NU_USAGE); a kind that this version can't make, NU_MISSING.
+ * p starts as { 0 } and points into u. Return 0, or -1 and e. */
+int net_plan(const struct unit *u, struct net_plan *p, struct err *e);
+/* Appends a copy of op and returns it. */
+struct net_op *net_plan_add(struct net_plan *p, const struct net_op *op);
+void net_plan_free(struct net_plan *p);
+#define autoplan __attribute__((cleanup(net_plan_free)))
+
+/* "address 10.0.0.2/31 on lan", without the place. */
+#define NET_OP_TEXT 256
+const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT]);
+const char *net_where_name(enum net_where where);
+/* { "where", "operation", "link", ... , "text" }, owned by the caller. */
+cJSON *net_op_json(const struct net_op *op);
+/* { "id", "operations": [...] } */
+cJSON *net_plan_json(const struct net_plan *p);
+
+/* Writes "02:00:00:00:00:01" into dst and returns dst. */
+const char *mac_text(const unsigned char mac[6], char dst[18]);
+
+/* The host's end of an interface: "nu-<id>" for the one called veth, else
+ * "nu-<id>_<name>"; where that is longer than 15 bytes, "nu-" and 12 hexadecimal
+ * digits of sha256("<id>/<name>"). */
+void net_host_name(const char *id, const char *name, char dst[IF_NAMESIZE]);
+/* Whose it is, written on the link itself: "nixunits:<id>:<name>". */
+#define NET_ALIAS 96
+const char *net_alias(const char *id, const char *name, char dst[NET_ALIAS]);
+
+#endif
