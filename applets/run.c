@@ -28,7 +28,6 @@
 #include "../lib/proc.h"
 #include "../lib/resolv.h"
 #include "../lib/root.h"
-#include "../lib/sha256.h"
 #include "../lib/store.h"
 #include "../lib/uid.h"
 
@@ -42,21 +41,6 @@ struct run {
 	uint32_t uid_base;
 	bool in_nixos, as_service;
 };
-
-/* The machine id follows from the host's and the unit's: the same at every start, so
- * the journal is one; never read from the container, which could name another's. */
-static void machine_id(const char *id, char dst[33])
-{
-	struct sha256 s;
-	char host[64] = "";
-
-	file_peek("/etc/machine-id", host, sizeof(host));
-	sha256_init(&s);
-	sha256_add_str(&s, "nixunits machine-id");
-	sha256_add_str(&s, host);
-	sha256_add_str(&s, id);
-	sha256_end_hex(&s, dst, 32);
-}
 
 /* Where things are; nothing is changed here. */
 static int run_paths(struct run *r, struct err *e)
@@ -72,7 +56,7 @@ static int run_paths(struct run *r, struct err *e)
 	if (!realpath(json, path))
 		return err_errno(e, "%s", json);
 	r->unit_json = xstrdup(path);
-	machine_id(r->u->id, r->machine_id);
+	nspawn_machine_id(r->u->id, r->machine_id);
 	r->as_service = getenv("INVOCATION_ID") && getenv("NOTIFY_SOCKET");
 	return 0;
 }

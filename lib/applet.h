@@ -22,9 +22,9 @@ struct applet {
 };
 
 #define APPLET(ident, ...)                                                            \
-	static const struct applet applet_##ident = { __VA_ARGS__ };                  \
-	static const struct applet *const applet_##ident##_entry                      \
-		__attribute__((used, retain, section("applets"))) = &applet_##ident
+	static const struct applet ident##_applet = { __VA_ARGS__ };                  \
+	static const struct applet *const ident##_applet_entry                        \
+		__attribute__((used, retain, section("applets"))) = &ident##_applet
 
 /* The applets, in the order of their names. */
 size_t applet_count(void);

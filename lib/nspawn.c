@@ -4,6 +4,20 @@
 #include <string.h>
 
 #include "cap.h"
+#include "sha256.h"
+
+void nspawn_machine_id(const char *id, char dst[33])
+{
+	struct sha256 s;
+	char host[64] = "";
+
+	file_peek("/etc/machine-id", host, sizeof(host));
+	sha256_init(&s);
+	sha256_add_str(&s, "nixunits machine-id");
+	sha256_add_str(&s, host);
+	sha256_add_str(&s, id);
+	sha256_end_hex(&s, dst, 32);
+}
 
 /* nspawn splits SOURCE:TARGET:OPTIONS at ":" and reads "\" as an escape. */
 static void add_path(struct buf *b, const char *path)

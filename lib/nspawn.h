@@ -18,6 +18,11 @@ struct nspawn {
 	bool keep_unit;         /* we are a systemd service already */
 };
 
+/* The machine id of the unit on this host: it follows from the host's and the unit's, the
+ * same at every start, so that its journal is one. It is never read from the container,
+ * which could name another's. */
+void nspawn_machine_id(const char *id, char dst[33]);
+
 /* Fills argv, ending with the unit's init. */
 void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv);
 

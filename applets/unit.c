@@ -1,0 +1,88 @@
+/* nu-unit - print a unit document.
+ *
+ *   nu-unit [-g FIELD] [-c] [-N] ID|-
+ *
+ * The whole document, one field ("network.interfaces.lan.ip4"), or the lines of
+ * unit.conf. It is checked on the way: what is printed is a valid document.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/applet.h"
+#include "../lib/generation.h"
+#include "../lib/json.h"
+#include "../lib/store.h"
+
+/* Walks "a.b.0.c" down from j; NULL where there is nothing. A key with dots in it (a
+ * sysctl) is taken whole when it is there. */
+static const cJSON *walk(const cJSON *j, const char *field)
+{
+	const cJSON *whole = cJSON_GetObjectItemCaseSensitive(j, field);
+	const char *dot = strchr(field, '.');
+
+	if (whole || !dot)
+		return whole ? whole : cJSON_IsArray(j) && *field >= '0' && *field <= '9' ?
+			       cJSON_GetArrayItem(j, atoi(field)) :
+			       NULL;
+	autofree char *key = xstrndup(field, dot - field);
+	const cJSON *next = walk(j, key);
+	return next ? walk(next, dot + 1) : NULL;
+}
+
+static void print_field(const cJSON *j)
+{
+	if (cJSON_IsString(j))
+		puts(j->valuestring);
+	else
+		json_print(j);
+}
+
+static struct unit *from_stdin(struct err *e)
+{
+	autobuf struct buf text = { 0 };
+
+	if (fd_read(STDIN_FILENO, "standard input", UNIT_LIMIT, &text, e) < 0)
+		return NULL;
+	return unit_parse(text.p, text.n, e);
+}
+
+static int unit_main(int argc, char **argv)
+{
+	const char *field = NULL;
+	bool conf = false, next = false;
+	const struct opt opts[] = {
+		{ 'g', "get", "FIELD", "only this field", .text = &field },
+		{ 'c', "conf", NULL, "as KEY=value lines (unit.conf)", .flag = &conf },
+		{ 'N', "next", NULL, "of the pending generation", .flag = &next },
+		{ 0 },
+	};
+	struct err e;
+	int i = opt_parse(argc, argv, opts);
+
+	if (argc - i != 1)
+		usage("expected one ID");
+	if (field && conf)
+		usage("--get and --conf exclude each other");
+	bool piped = streq(argv[i], "-");
+	if (!piped && id_check(argv[i], &e) < 0)
+		return say_err(&e);
+	autounit struct unit *u = piped ? from_stdin(&e) : store_unit(argv[i], next ? "next" : "current", &e);
+	if (!u)
+		return say_err(&e);
+
+	if (conf) {
+		autobuf struct buf text = { 0 };
+		generation_conf(u, &text);
+		fputs(text.p, stdout);
+		return NU_OK;
+	}
+	const cJSON *j = field ? walk(u->json, field) : u->json;
+	if (!j)
+		die(NU_FAILED, "%s: no field %s", u->id, quoted(field));
+	print_field(j);
+	return NU_OK;
+}
+
+APPLET(unit, .name = "unit", .summary = "Print a unit document, or a field of it",
+       .synopsis = "[-g FIELD | -c] [-N] ID|-", .main = unit_main);

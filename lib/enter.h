@@ -1,0 +1,22 @@
+/* enter - run a command inside a running container. */
+#ifndef NU_ENTER_H
+#define NU_ENTER_H
+
+#include <stdbool.h>
+
+#include "machine.h"
+#include "say.h"
+
+struct enter {
+	const struct machine *m;
+	char **command; /* NULL: root's login shell there */
+	bool net_only;  /* the network namespace alone, with the host's files */
+};
+
+/* Runs the command as the container's root, in all of its namespaces, with no more
+ * capabilities than its own processes can have, in the unit's cgroup; on a terminal of
+ * the container's own when stdin is one, so that nothing inside ever holds ours.
+ * Returns its exit status (128+n for signal n; 126, 127 as env(1)), or -1 and e. */
+int enter_run(const struct enter *en, struct err *e);
+
+#endif

@@ -1,0 +1,307 @@
+/* life - starting, stopping and deleting a unit, over systemctl and machinectl. */
+#include "life.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "generation.h"
+#include "machine.h"
+#include "net.h"
+#include "nspawn.h"
+#include "proc.h"
+#include "store.h"
+#include "uid.h"
+#include "unit.h"
+#include "util.h"
+
+/* The bounds of each step of a stop. Together they stay well below systemd's own 90 s. */
+#define INTRUDER_MS 2000
+#define POWEROFF_MS 25000
+#define TERMINATE_MS 15000
+#define KILL_MS 5000
+
+#define WANTS "/etc/systemd/system/multi-user.target.wants"
+
+int life_each(int n, char **ids, int (*act)(const char *, void *, struct err *), void *context)
+{
+	int worst = NU_OK;
+
+	if (n < 1)
+		return NU_USAGE;
+	for (int i = 0; i < n; i++) {
+		struct err e;
+
+		if (id_check(ids[i], &e) < 0 || act(ids[i], context, &e) < 0) {
+			say_err(&e);
+			worst = worst > e.code ? worst : e.code;
+		}
+	}
+	return worst;
+}
+
+/* systemctl VERB... nixunits@<id>.service; what it prints is its own. */
+static int systemctl(const char *id, bool silent, struct err *e, const char *const *words)
+{
+	autostrv struct strv argv = { 0 };
+	autobuf struct buf out = { 0 };
+
+	strv_add(&argv, "systemctl");
+	for (; *words; words++)
+		strv_add(&argv, *words);
+	strv_addf(&argv, "nixunits@%s.service", id);
+	return silent ? proc_output(argv.v, true, &out, e) : proc_run(argv.v, e);
+}
+#define SYSTEMCTL(id, silent, e, ...) \
+	systemctl(id, silent, e, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* The last lines of the unit's journal, which say why a start failed. */
+static void show_journal(const char *id)
+{
+	autofree char *unit = xfmt("nixunits@%s.service", id);
+	char *argv[] = { (char *)"journalctl", (char *)"--no-pager", (char *)"-q", (char *)"-o",
+			 (char *)"cat", (char *)"-n", (char *)"15", (char *)"-u", unit, NULL };
+	autobuf struct buf out = { 0 };
+	struct err ignored;
+
+	if (proc_output(argv, true, &out, &ignored) == 0 && out.n)
+		fprintf(stderr, "%s", out.p);
+}
+
+static int start_locked(const char *id, int dir, struct err *e)
+{
+	unsigned int next = dir < 0 ? 0 : store_generation(dir, "next");
+	int64_t begin = now_ms();
+
+	/* Whatever is wrong with the document is said now, not in the journal. */
+	autounit struct unit *u = store_unit(id, next ? "next" : "current", e);
+	if (!u)
+		return -1;
+	if (next && store_switch(dir, next, e) < 0)
+		return err_wrap(e, "%s: ", id);
+	SYSTEMCTL(id, true, e, "reset-failed");
+	int status = SYSTEMCTL(id, true, e, "start");
+	if (status < 0)
+		return -1;
+	if (status > 0) {
+		show_journal(id);
+		return err_set(e, NU_FAILED, "%s: the start failed (journalctl -u nixunits@%s)", id,
+			       id);
+	}
+	if (next)
+		say("%s: started generation %u in %.1f s", id, next, (now_ms() - begin) / 1000.0);
+	else
+		say("%s: started in %.1f s", id, (now_ms() - begin) / 1000.0);
+	return 0;
+}
+
+/* The unit's lock; -2 for a unit of the NixOS host, which need not have a directory. */
+static int life_lock(const char *id, struct err *e)
+{
+	autofree char *path = store_unit_path(id);
+
+	if (store_in_nixos(id) && access(path, F_OK) < 0)
+		return -2;
+	return store_lock(id, false, NULL, LIFE_LOCK_MS, e);
+}
+
+int life_start(const char *id, struct err *e)
+{
+	autoclose int dir = life_lock(id, e);
+	struct machine m;
+
+	if (dir == -1)
+		return -1;
+	int running = machine_find(id, &m, e);
+	if (running < 0)
+		return -1;
+	if (!running)
+		return start_locked(id, dir, e);
+	if (dir >= 0 && store_generation(dir, "next"))
+		say("%s: is running; generation %u waits for a restart", id,
+		    store_generation(dir, "next"));
+	else
+		say("%s: is running", id);
+	return 0;
+}
+
+/* Processes of ours in their namespaces would keep the machine from ending. */
+static int end_intruders(const char *id, const struct machine *m, struct err *e)
+{
+	autofree pid_t *pids = NULL;
+	int n = machine_intruders(m, &pids, e);
+
+	for (int i = 0; i < n; i++) {
+		autoclose int fd = syscall(SYS_pidfd_open, pids[i], 0);
+
+		if (fd < 0)
+			continue;
+		syscall(SYS_pidfd_send_signal, fd, SIGHUP, NULL, 0);
+		syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
+		if (!process_gone(pids[i], INTRUDER_MS)) {
+			syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+			process_gone(pids[i], INTRUDER_MS);
+		}
+	}
+	if (n > 0)
+		say("%s: ended %d process%s that came in from outside", id, n, n == 1 ? "" : "es");
+	return n < 0 ? -1 : 0;
+}
+
+static int stop_locked(const char *id, struct err *e)
+{
+	char *poweroff[] = { (char *)"machinectl", (char *)"poweroff", (char *)id, NULL };
+	char *terminate[] = { (char *)"machinectl", (char *)"terminate", (char *)id, NULL };
+	const char *how = "powered off";
+	int64_t begin = now_ms();
+	autobuf struct buf out = { 0 };
+	struct machine m;
+	int running = machine_find(id, &m, e);
+
+	if (running < 0)
+		return -1;
+	if (running && end_intruders(id, &m, e) < 0)
+		return -1;
+	if (running && proc_output(poweroff, true, &out, e) < 0)
+		return -1;
+	if (running && !process_gone(m.leader, POWEROFF_MS)) {
+		how = "terminated: it did not power off in time";
+		proc_output(terminate, true, &out, e);
+		if (!process_gone(m.leader, TERMINATE_MS)) {
+			how = "killed: it did not end in time";
+			SYSTEMCTL(id, true, e, "kill", "--signal=KILL");
+			if (!process_gone(m.leader, KILL_MS))
+				return err_set(e, NU_FAILED,
+					       "%s: leader %d is still there after SIGKILL", id,
+					       m.leader);
+		}
+	}
+	/* The service ends when nspawn has; this also ends a start or restart under way. */
+	int status = SYSTEMCTL(id, true, e, "stop");
+	if (status)
+		return status < 0 ? -1 : err_set(e, NU_FAILED, "%s: systemctl stop failed", id);
+	if (running)
+		say("%s: stopped in %.1f s (%s)", id, (now_ms() - begin) / 1000.0, how);
+	return 0;
+}
+
+int life_stop(const char *id, struct err *e)
+{
+	struct machine m;
+	autoclose int dir = life_lock(id, e);
+
+	if (dir == -1)
+		return -1;
+	if (machine_find(id, &m, e) == 0)
+		say("%s: is not running", id);
+	return stop_locked(id, e);
+}
+
+int life_restart(const char *id, bool force, struct err *e)
+{
+	autoclose int dir = life_lock(id, e);
+	autofree pid_t *pids = NULL;
+	struct machine m;
+
+	if (dir == -1)
+		return -1;
+	int running = machine_find(id, &m, e);
+	int inside = running > 0 ? machine_intruders(&m, &pids, e) : running;
+	if (inside < 0)
+		return -1;
+	if (inside && !force)
+		return err_set(e, NU_BUSY,
+			       "%s: somebody is inside (process %d, a shell?); -f restarts anyway", id,
+			       pids[0]);
+	/* A unit that could not start again is not stopped. */
+	bool next = dir >= 0 && store_generation(dir, "next");
+	autounit struct unit *u = store_unit(id, next ? "next" : "current", e);
+	if (!u || (running && stop_locked(id, e) < 0))
+		return -1;
+	return start_locked(id, dir, e);
+}
+
+bool life_enabled(const char *id)
+{
+	autofree char *link = xfmt(WANTS "/nixunits@%s.service", id);
+	struct stat st;
+
+	return lstat(link, &st) == 0;
+}
+
+int life_enable(const char *id, bool on, struct err *e)
+{
+	if (!store_exists(id))
+		return err_set(e, NU_NO_UNIT, "%s: no such unit", id);
+	/* There a link would be gone with the next boot or switch. */
+	if (store_in_nixos(id) || access("/etc/NIXOS", F_OK) == 0)
+		return err_set(e, NU_FAILED,
+			       "%s: on NixOS the host's configuration says what starts at boot: set "
+			       "nixunits.%s.autoStart there",
+			       id, id);
+	int status = on ? SYSTEMCTL(id, true, e, "enable") : SYSTEMCTL(id, true, e, "disable");
+	if (status > 0)
+		return err_set(e, NU_FAILED, "%s: systemctl %s failed (is nixunits@.service there? "
+					     "nixunits install puts it)",
+			       id, on ? "enable" : "disable");
+	return status;
+}
+
+static void remove_journal(const char *id)
+{
+	char machine[33];
+
+	nspawn_machine_id(id, machine);
+	autofree char *path = xfmt("/var/log/journal/%s", machine);
+	struct err e;
+	if (tree_remove(AT_FDCWD, path, &e) < 0)
+		warn("%s: %s", id, e.text);
+}
+
+/* First out of sight by one rename, then removed: what a crash leaves is found and
+ * removed by the next delete. */
+static int remove_directory(const char *id, bool data, int dir, struct err *e)
+{
+	static const char *const ours[] = { "next", "current", "unit.conf", "generations",
+					    "merged" };
+	autofree char *path = store_unit_path(id);
+
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (tree_remove(dir, ours[i], e) < 0)
+			return -1;
+	if (data && tree_remove(dir, "root", e) < 0)
+		return -1;
+	if (rmdir(path) < 0 && errno != ENOENT && (data || errno != ENOTEMPTY))
+		return err_errno(e, "%s", path);
+	return 0;
+}
+
+int life_delete(const char *id, bool data, struct err *e)
+{
+	if (store_in_nixos(id))
+		return err_set(e, NU_FAILED,
+			       "%s: the NixOS host's configuration declares it; remove it there", id);
+	autoclose int dir = store_lock(id, false, NULL, LIFE_LOCK_MS, e);
+	if (dir < 0 || stop_locked(id, e) < 0)
+		return -1;
+	if (life_enabled(id) && life_enable(id, false, e) < 0)
+		return -1;
+	SYSTEMCTL(id, true, e, "reset-failed");
+	if (net_down(id, NULL, e) < 0 || remove_directory(id, data, dir, e) < 0 || uid_free(id, e) < 0)
+		return err_wrap(e, "%s: ", id);
+	if (data)
+		remove_journal(id);
+	if (generation_drop_bases(e) < 0)
+		return err_wrap(e, "%s: ", id);
+	autofree char *path = store_unit_path(id);
+	if (access(path, F_OK) == 0)
+		say("%s: deleted; its data stays in %s/root (-r removes it)", id, path);
+	else
+		say("%s: deleted", id);
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* nix - one run of nix-build or nix-instantiate, watched.
+ *
+ * nix reports on its standard error as JSON lines: from them come the progress that a
+ * person sees, the files that the evaluation read, and its errors.
+ */
+#ifndef NU_NIX_H
+#define NU_NIX_H
+
+#include <stdbool.h>
+
+#include "inputs.h"
+#include "say.h"
+#include "util.h"
+
+struct nix {
+	const char *what; /* "base" or "web2": before each line of progress */
+	struct strv argv; /* the program and its arguments */
+	bool trace;       /* show all that nix says, with --show-trace */
+
+	/* What the evaluation read goes into inputs, unless it lies in the store. A path
+	 * below `copy` counts as what it is a copy of; one below one of `trees` is not the
+	 * user's. NULL: not wanted. */
+	struct inputs *inputs;
+	const char *copy;
+	const char *trees[3];
+
+	struct buf out;    /* its standard output, without the final newline */
+	struct buf errors; /* what it said of its failure */
+};
+
+/* Runs nix. 0; or -1 and e, the text in nix->errors printed to stderr by nix_errors().
+ * An interruption (SIGINT, SIGTERM) ends nix and is e->code 130. */
+int nix_run(struct nix *nix, struct err *e);
+void nix_errors(const struct nix *nix);
+void nix_free(struct nix *nix);
+
+/* From here on SIGINT and SIGTERM are noticed instead of deadly, so that what is half
+ * done can be undone. */
+void nix_catch_signals(void);
+bool nix_interrupted(void);
+
+/* What makes nix talk to us as nix_run expects, and build where build users, binary
+ * caches or a daemon would be in the way. offline: with the machine's own packages. */
+void nix_options(struct strv *argv, bool offline);
+
+#endif
