@@ -26,8 +26,9 @@ static int json_bad(const char *text, size_t at, struct err *e, const char *what
 }
 
 /* What cJSON would accept or would report badly: deep nesting (it gives up at
- * 1,000 without saying so) and \u0000, which would cut a C string short. */
-static int json_scan(const char *text, size_t n, struct err *e)
+ * 1,000 without saying so) and \u0000, which would cut a C string short. *open:
+ * a string, list or object has no end. */
+static int json_scan(const char *text, size_t n, bool *open, struct err *e)
 {
 	size_t depth = 0;
 	bool in_string = false;
@@ -46,10 +47,11 @@ static int json_scan(const char *text, size_t n, struct err *e)
 		} else if (!in_string && (c == '{' || c == '[')) {
 			if (++depth > MAX_DEPTH)
 				return json_bad(text, i, e, "nested more than 100 deep");
-		} else if (!in_string && (c == '}' || c == ']')) {
+		} else if (!in_string && depth && (c == '}' || c == ']')) {
 			depth--;
 		}
 	}
+	*open = in_string || depth || n == 0;
 	return 0;
 }
 
@@ -70,15 +72,17 @@ static int json_unique(const struct jnode *n, struct err *e)
 cJSON *json_parse(const char *text, size_t n, struct err *e)
 {
 	const char *end = NULL;
+	bool open;
 
-	if (json_scan(text, n, e) < 0)
+	if (json_scan(text, n, &open, e) < 0)
 		return NULL;
 	cJSON *j = cJSON_ParseWithLengthOpts(text, n, &end, false);
-	if (!j) {
-		json_bad(text, end ? (size_t)(end - text) : 0, e,
-			 end && end < text + n ? "not JSON" : "the JSON text ends too early");
+	if (!j && open)
+		json_bad(text, n, e, "the JSON text ends too early");
+	else if (!j)
+		json_bad(text, end ? (size_t)(end - text) : 0, e, "not JSON");
+	if (!j)
 		return NULL;
-	}
 	while (end < text + n && strchr(" \t\r\n", *end))
 		end++;
 	struct jnode root = { .value = j };
