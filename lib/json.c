@@ -72,7 +72,7 @@ static int json_unique(const struct jnode *n, struct err *e)
 cJSON *json_parse(const char *text, size_t n, struct err *e)
 {
 	const char *end = NULL;
-	bool open;
+	bool open = false;
 
 	if (json_scan(text, n, &open, e) < 0)
 		return NULL;
