@@ -45,7 +45,8 @@ $(B)/nixunits: $(applet_objs) $(B)/libnu.a $(B)/files.o
 carried = $(sort $(shell find nix man ! -name '.*' ! -name '*~'))
 $(B)/files.S: lib/embed $(carried)
 	@mkdir -p $(@D)
-	find nix man -type f ! -name '.*' ! -name '*~' | LC_ALL=C sort | xargs sh lib/embed >$@.new
+	find nix man -type f ! -name '.*' ! -name '*~' | LC_ALL=C sort | \
+		xargs sh lib/embed $(B)/files.gz >$@.new
 	mv $@.new $@
 
 $(B)/files.o: $(B)/files.S

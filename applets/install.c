@@ -123,16 +123,19 @@ static int compare_items(const void *a, const void *b)
 static void gather(struct job *j)
 {
 	const char *p = j->prefix;
+	const struct file *f;
 	struct err e;
 
+	int n = files_unpack(&f, &e);
+	if (n < 0)
+		die_err(&e);
 	if (file_read(AT_FDCWD, "/proc/self/exe", 256 << 20, &j->binary, &e) < 0)
 		die_err(&e);
 	add_data(j, xfmt("%s/bin/nixunits", p), j->binary.p, j->binary.n, 0755);
 	for (size_t i = 0; i < applet_count(); i++)
 		add(j, xfmt("%s/bin/nu-%s", p, applet_at(i)->name))->link = "nixunits";
 
-	for (size_t i = 0; i < files_count(); i++) {
-		const struct file *f = files_at(i);
+	for (; n--; f++) {
 		const char *dot = strrchr(f->name, '.');
 
 		if (dot && starts_with(f->name, "man/"))

@@ -1,25 +1,33 @@
 /* files - what the binary carries with it for nu-install. */
 #include "files.h"
 
+#include "inflate.h"
 #include "util.h"
 
-extern const struct file files_table[];
-extern const struct file files_table_end[];
+/* Made by lib/embed: the files' content, one after the other, and what they are. */
+extern const char files_packed[], files_packed_end[];
+extern const struct {
+	const char *name;
+	uintptr_t size, mode;
+} files_table[], files_table_end[];
 
-size_t files_count(void)
+int files_unpack(const struct file **list, struct err *e)
 {
-	return files_table_end - files_table;
-}
+	size_t n = files_table_end - files_table, total = 0;
+	struct file *files = xalloc(n * sizeof(*files));
 
-const struct file *files_at(size_t i)
-{
-	return &files_table[i];
-}
-
-const struct file *files_find(const char *name)
-{
-	for (size_t i = 0; i < files_count(); i++)
-		if (streq(files_table[i].name, name))
-			return &files_table[i];
-	return NULL;
+	for (size_t i = 0; i < n; i++)
+		total += files_table[i].size;
+	char *data = xalloc(total);
+	if (inflate_gzip(files_packed, files_packed_end - files_packed, data, total) < 0)
+		return err_set(e, NU_FAILED, "the files in this binary are damaged");
+	for (size_t i = 0; i < n; i++) {
+		files[i] = (struct file){ .name = files_table[i].name,
+					  .data = data,
+					  .size = files_table[i].size,
+					  .mode = files_table[i].mode };
+		data += files[i].size;
+	}
+	*list = files;
+	return n;
 }
