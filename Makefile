@@ -18,8 +18,11 @@ CFLAGS = -Os -g
 WARN = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wno-missing-field-initializers
 B = build
+# V=1 shows the commands.
+Q = $(if $(V),,@)
 
-cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' $(WARN) \
+cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
+	-DSTATIC=$(STATIC) $(WARN) \
 	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. \
 	-isystem $(B)/deps/include $(CFLAGS) $(CPPFLAGS)
 ldflags = -Wl,--gc-sections -Wl,--build-id=none -L$(B)/deps/lib $(LDFLAGS)
@@ -37,8 +40,9 @@ all: $(B)/nixunits
 # The archive is linked whole by need; the applets by name, since nothing but the
 # section that they register in refers to them. Debug information stays in .debug.
 $(B)/nixunits: $(applet_objs) $(B)/libnu.a $(B)/files.o
-	$(CC) $(cflags) $(ldflags) -o $@.debug $(applet_objs) $(B)/files.o $(B)/libnu.a $(libs)
-	strip -o $@ $@.debug
+	@echo 'LD $@'
+	$(Q)$(CC) $(cflags) $(ldflags) -o $@.debug $(applet_objs) $(B)/files.o $(B)/libnu.a $(libs)
+	$(Q)strip -o $@ $@.debug
 
 # What nu-install installs is inside the binary. The directories are prerequisites as
 # well: their time changes when a file comes or goes.
@@ -50,15 +54,16 @@ $(B)/files.S: lib/embed $(carried)
 	mv $@.new $@
 
 $(B)/files.o: $(B)/files.S
-	$(CC) $(cflags) -c -o $@ $<
+	$(Q)$(CC) $(cflags) -c -o $@ $<
 
 $(B)/libnu.a: $(lib_objs)
 	@rm -f $@
-	ar rcsD $@ $^
+	$(Q)ar rcsD $@ $^
 
 $(B)/%.o: %.c $(stamp)
 	@mkdir -p $(@D)
-	$(CC) $(cflags) -MMD -MP -c -o $@ $<
+	@echo 'CC $<'
+	$(Q)$(CC) $(cflags) -MMD -MP -c -o $@ $<
 
 -include $(applet_objs:.o=.d) $(lib_objs:.o=.d)
 
@@ -72,7 +77,50 @@ install: $(B)/nixunits
 uninstall: $(B)/nixunits
 	$(B)/nixunits install --uninstall --prefix "$(PREFIX)" --destdir "$(DESTDIR)"
 
+# The unit tests link the library as it is, compiled once more with ASan and UBSan.
+units = $(patsubst t/unit/%.c,$(B)/unit/%,$(sort $(wildcard t/unit/*.c)))
+san_objs = $(patsubst %.c,$(B)/san/%.o,$(sort $(wildcard lib/*.c)))
+sanitize = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+$(B)/san/%.o: %.c $(stamp)
+	@mkdir -p $(@D)
+	@echo 'CC $<, sanitized'
+	$(Q)$(CC) $(cflags) $(sanitize) -MMD -MP -c -o $@ $<
+
+$(B)/san/libnu.a: $(san_objs)
+	@rm -f $@
+	$(Q)ar rcsD $@ $^
+
+$(B)/unit/%: t/unit/%.c t/unit/tap.h $(B)/san/libnu.a
+	@mkdir -p $(@D)
+	@echo 'LD $@'
+	$(Q)$(CC) $(cflags) $(sanitize) -L$(B)/deps/lib -o $@ $< $(B)/san/libnu.a $(libs)
+
+-include $(san_objs:.o=.d)
+
+units: $(units)
+
+check: units
+	prove --exec '' $(units)
+
+# What the tests need from Debian is installed where it is missing.
+test-deps:
+	@wanted=$$(sed 's/#.*//' t/host/packages); \
+	dpkg-query -W $$wanted >/dev/null 2>&1 || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+		apt-get -qq install --no-install-recommends $$wanted >/dev/null; }
+
+# In two steps: make looks for compilers and libraries only once they are there.
+test: test-deps
+	+$(MAKE) all units
+	prove --timer $(PROVE_FLAGS) t/lib t/host t
+
+bench: all
+	t/bench/run
+
+demo:
+	t/host/demo
+
 clean:
 	rm -rf $(B)
 
-.PHONY: all deps install uninstall clean
+.PHONY: all deps install uninstall units check test-deps test bench demo clean

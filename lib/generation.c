@@ -195,8 +195,9 @@ static int write_in(const struct site *s, const char *name, const struct buf *te
  * garbage must leave. */
 static int write_closure(const struct site *s, const char *unit_path, struct err *e)
 {
-	char *argv[] = { (char *)"nix-store", (char *)"--store", s->root, (char *)"-qR",
-			 (char *)unit_path, NULL };
+	char *argv[] = { (char *)"nix-store", (char *)"--store", s->root,
+			 (char *)"--option", (char *)"build-users-group", (char *)"",
+			 (char *)"-qR", (char *)unit_path, NULL };
 	autobuf struct buf closure = { 0 };
 	int status = proc_output(argv, false, &closure, e);
 
@@ -320,7 +321,6 @@ static int finish(struct build *b, const struct site *s, struct err *e)
 	size_t n = store_generations(b->unit_dir, &list);
 	unsigned int number = n ? list[n - 1] + 1 : 1;
 	autofree char *target = xfmt("generations/%u", number);
-	autofree char *link = xfmt("configuration.nix");
 	autofree char *from = xfmt("declaration%s", s->configuration + (b->d->copy ? strlen(b->d->copy) : 0));
 	autoclose int dir = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -329,11 +329,14 @@ static int finish(struct build *b, const struct site *s, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(scratch); i++)
 		if (tree_remove(dir, scratch[i], e) < 0)
 			return -1;
-	if (link_replace(dir, link, from, e) < 0)
+	if (link_replace(dir, "configuration.nix", from, e) < 0)
 		return -1;
 	if (syncfs(dir) < 0)
 		return err_errno(e, "%s", s->dir);
-	if (renameat(AT_FDCWD, s->dir, b->unit_dir, target) < 0)
+	/* Both by the lock's descriptor: it belongs to the mount namespace we came from, and
+	 * a rename between two mounts is refused even when they are the same directory. */
+	autofree char *grown = xfmt("generations/%s", strrchr(s->dir, '/') + 1);
+	if (renameat(b->unit_dir, grown, b->unit_dir, target) < 0)
 		return err_errno(e, "%s", target);
 	b->number = number;
 	return link_replace(b->unit_dir, "next", target, e);

@@ -239,19 +239,33 @@ bool json_next(const struct jnode *n, struct jnode *m)
 	return true;
 }
 
-/* cJSON indents by tabs and has no other way; two spaces is what people know. */
+static void print_value(const cJSON *j, int depth)
+{
+	bool object = cJSON_IsObject(j);
+
+	if ((!object && !cJSON_IsArray(j)) || !j->child) {
+		autofree char *text = cJSON_PrintUnformatted(j);
+		fputs(text ? text : "null", stdout);
+		return;
+	}
+	putchar(object ? '{' : '[');
+	for (const cJSON *c = j->child; c; c = c->next) {
+		printf("\n%*s", 2 * depth + 2, "");
+		if (object) {
+			cJSON key = { .type = cJSON_String, .valuestring = c->string };
+			print_value(&key, 0);
+			fputs(": ", stdout);
+		}
+		print_value(c, depth + 1);
+		if (c->next)
+			putchar(',');
+	}
+	printf("\n%*s%c", 2 * depth, "", object ? '}' : ']');
+}
+
+/* cJSON's own printer indents by tabs and has no other way. */
 void json_print(const cJSON *j)
 {
-	char *text = cJSON_Print(j);
-
-	if (!text)
-		die(NU_FAILED, "out of memory");
-	for (char *p = text, *line; p; p = line) {
-		line = strchr(p, '\n');
-		for (; *p == '\t'; p++)
-			fputs("  ", stdout);
-		printf("%.*s\n", (int)(line ? line - p : (long)strlen(p)), p);
-		line = line ? line + 1 : NULL;
-	}
-	free(text);
+	print_value(j, 0);
+	putchar('\n');
 }

@@ -90,6 +90,9 @@ static int start_locked(const char *id, int dir, struct err *e)
 		return -1;
 	if (status > 0) {
 		show_journal(id);
+		/* Said to have failed, it does not go on trying behind our back. */
+		struct err ignored;
+		SYSTEMCTL(id, true, &ignored, "stop");
 		return err_set(e, NU_FAILED, "%s: the start failed (journalctl -u nixunits@%s)", id,
 			       id);
 	}

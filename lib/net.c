@@ -554,6 +554,35 @@ static const struct live_route *replaced_route(const struct session *s, const st
 	return NULL;
 }
 
+/* The kernel may have taken more than the one address: the others of its network,
+ * the routes of the link. All that was on the link is set again, routes last. */
+static void note_undo_addrs(struct session *s, const struct net_op *del)
+{
+	struct net_op back = *del;
+	size_t n;
+
+	back.replace = true;
+	const struct live_route *r = live_routes_of(&s->live[del->where], del->index, &n);
+	for (size_t i = n; i-- > 0;)
+		if (r[i].to.family == del->addr.family && r[i].protocol != RTPROT_KERNEL) {
+			back.what = NET_ROUTE_ADD;
+			back.addr = r[i].to;
+			back.via = r[i].via;
+			back.onlink = r[i].onlink;
+			net_plan_add(&s->undo, &back);
+		}
+	back.via = (struct addr){ 0 };
+	back.onlink = false;
+	const struct live_addr *a = live_addrs_of(&s->live[del->where], del->index, &n);
+	for (size_t i = n; i-- > 0;)
+		if (a[i].addr.family == del->addr.family && a[i].flags & IFA_F_PERMANENT &&
+		    a[i].scope != RT_SCOPE_LINK) {
+			back.what = NET_ADDR_ADD;
+			back.addr = a[i].addr;
+			net_plan_add(&s->undo, &back);
+		}
+}
+
 /* Notes how to take back op, which has been done. What was done to a link that this
  * run made goes with the link. */
 static void note_undo(struct session *s, const struct net_op *op)
@@ -581,9 +610,8 @@ static void note_undo(struct session *s, const struct net_op *op)
 		break;
 	}
 	case NET_ADDR_DEL:
-		back.what = NET_ADDR_ADD;
-		back.replace = true;
-		break;
+		note_undo_addrs(s, op);
+		return;
 	case NET_ROUTE_ADD: {
 		const struct live_route *was = replaced_route(s, op);
 		const struct live_link *l = was ? live_link_at(&s->live[op->where], was->index) : NULL;

@@ -54,6 +54,20 @@ static inline void is_int(long got, long want, const char *name)
 		printf("#   got %ld, wanted %ld\n", got, want);
 }
 
+/* A formatted string that nobody has to free: one of sixteen buffers, in turn. */
+static inline const char *__attribute__((format(printf, 1, 2))) fmt(const char *format, ...)
+{
+	static char ring[16][4000];
+	static unsigned int turn;
+	char *text = ring[turn++ % 16];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(ring[0]), format, ap);
+	va_end(ap);
+	return text;
+}
+
 static inline int tap_done(void)
 {
 	printf("1..%d\n", tap_count);

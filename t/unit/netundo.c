@@ -1,0 +1,220 @@
+/* net: each operation of a plan refused in turn, by the kernel, and the state of both
+ * namespaces before and after. Root only; works in network namespaces of its own. */
+#include <fcntl.h>
+#include <linux/if_addr.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../../lib/json.h"
+#include "../../lib/net.h"
+#include "tap.h"
+
+static const char declaration[] =
+	"{\"version\": 1, \"id\": \"u\", \"system\": \"/nix/store/s\", \"init\": \"/nix/store/i\","
+	" \"network\": {\"interfaces\": {"
+	"  \"veth\": {\"kind\": \"veth\", \"ip4\": [\"10.0.0.2/31\"], \"hostIp4\": [\"10.0.0.1/31\"],"
+	"   \"ip6\": [\"fd00::2/127\"], \"hostIp6\": [\"fd00::1/127\"], \"mtu\": 1400},"
+	"  \"lan\": {\"kind\": \"veth\", \"ip4\": [\"10.1.0.2/24\", \"10.1.0.3/24\"],"
+	"   \"hostIp4\": [\"10.1.0.1/24\"], \"mac\": \"02:00:00:00:00:07\"}},"
+	" \"routes\": {\"ip4\": \"10.1.0.1\", \"ip6\": \"fd00::1\"}}}";
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Everything of a namespace that could have been changed, one line a fact, sorted. */
+static void state(int netns, const char *name, struct strv *sv)
+{
+	struct live live;
+	struct err e;
+	char a[ADDR_TEXT], b[ADDR_TEXT];
+
+	if (net_live(netns, &live, &e) < 0)
+		strv_addf(sv, "%s: %s", name, e.text);
+	for (size_t i = 0; i < live.n_links; i++) {
+		const struct live_link *l = &live.links[i];
+
+		strv_addf(sv, "%s: link %s %d up %d mtu %u mac %s alias %s master %d", name, l->name,
+			  l->index, !!(l->flags & IFF_UP), l->mtu, mac_text(l->mac, a), l->alias,
+			  l->master);
+	}
+	for (size_t i = 0; i < live.n_addrs; i++) {
+		const struct live_link *l = live_link_at(&live, live.addrs[i].index);
+
+		/* The kernel gives the loopback its own when it goes up for the first time. */
+		if (live.addrs[i].scope != RT_SCOPE_LINK && l && !(l->flags & IFF_LOOPBACK))
+			strv_addf(sv, "%s: address %s on %s", name,
+				  addr_text(&live.addrs[i].addr, true, a), l->name);
+	}
+	for (size_t i = 0; i < live.n_routes; i++) {
+		const struct live_route *r = &live.routes[i];
+		const struct live_link *l = live_link_at(&live, r->index);
+
+		if (r->to.family == AF_INET6 && r->to.bytes[0] == 0xfe)
+			continue; /* link-local: comes and goes with the carrier */
+		strv_addf(sv, "%s: route %s via %s on %s metric %u", name, addr_text(&r->to, true, a),
+			  r->via.family ? addr_text(&r->via, false, b) : "-", l ? l->name : "?",
+			  r->metric);
+	}
+	live_free(&live);
+	if (sv->n)
+		qsort(sv->v, sv->n, sizeof(*sv->v), by_text);
+}
+
+static char *states(int netns)
+{
+	struct strv sv = { 0 };
+	struct buf b = { 0 };
+
+	state(-1, "host", &sv);
+	state(netns, "container", &sv);
+	for (size_t i = 0; i < sv.n; i++)
+		buf_addf(&b, "%s\n", sv.v[i]);
+	strv_free(&sv);
+	return b.p;
+}
+
+/* Refuses each operation that net_up would do now. The unit stays as it was. */
+static void refuse_each(const struct unit *u, int netns, const char *when)
+{
+	autoplan struct net_plan todo = { 0 };
+	autofree char *before = states(netns);
+	struct net_report r;
+	struct err e = { 0 };
+
+	ok(net_todo(u, netns, &todo, &e) == 0 && todo.n > 0, "%s: %zu operations to do", when,
+	   todo.n);
+	for (size_t k = 1; k <= todo.n; k++) {
+		autofree char *want = xfmt("operation %zu of %zu: %s: ", k, todo.n,
+					   net_where_name(todo.v[k - 1].where));
+		autofree char *name = xfmt("%s: refused %zu: nothing is left of the others", when, k);
+		char text[NET_OP_TEXT];
+
+		int ret = net_up_report(u, netns, k, &r, &e);
+		ok(ret == -1 && strncmp(e.text, want, strlen(want)) == 0 &&
+			   strstr(e.text, net_op_text(&todo.v[k - 1], text)) &&
+			   !strstr(e.text, "not undone"),
+		   "%s: refused %zu: %s", when, k, e.text);
+		autofree char *after = states(netns);
+		is(after, before, name);
+	}
+}
+
+/* Changes the live state by hand, as operations of no plan: through the library's own
+ * socket, with what a person would do by ip(8). */
+static void by_hand(int netns, uint16_t type, uint16_t flags, const char *link, const char *addr,
+		    const char *via, unsigned int mtu)
+{
+	autonl struct nl nl = { .fd = -1 };
+	autolive struct live live = { 0 };
+	autobatch struct nl_batch b = { 0 };
+	struct nl_result r = { 0 };
+	struct err e = { 0 };
+	struct addr a = { 0 }, v = { 0 };
+	struct nlmsghdr *h;
+
+	if (nl_open(&nl, netns, &e) < 0 || live_links(&nl, &live, &e) < 0)
+		ok(false, "%s", e.text);
+	const struct live_link *l = live_link(&live, link);
+	if (!l || (addr && addr_parse(addr, 0, &a, &e) < 0) ||
+	    (via && addr_parse_host(via, 0, &v, &e) < 0)) {
+		ok(false, "by hand: %s", e.text);
+		return;
+	}
+	if (type == RTM_SETLINK) {
+		struct ifinfomsg m = { .ifi_index = l->index };
+
+		h = nl_add(&b, type, flags, &m, sizeof(m));
+		mnl_attr_put_u32(h, IFLA_MTU, mtu);
+	} else if (type == RTM_NEWADDR || type == RTM_DELADDR) {
+		struct ifaddrmsg m = { .ifa_family = a.family,
+				       .ifa_prefixlen = a.prefix,
+				       .ifa_index = l->index };
+
+		h = nl_add(&b, type, flags, &m, sizeof(m));
+		mnl_attr_put(h, IFA_LOCAL, addr_bits(a.family) / 8, a.bytes);
+		mnl_attr_put(h, IFA_ADDRESS, addr_bits(a.family) / 8, a.bytes);
+		if (type == RTM_NEWADDR && a.family == AF_INET6)
+			mnl_attr_put_u32(h, IFA_FLAGS, IFA_F_NODAD);
+	} else {
+		struct rtmsg m = { .rtm_family = a.family,
+				   .rtm_dst_len = a.prefix,
+				   .rtm_table = RT_TABLE_MAIN,
+				   .rtm_protocol = RTPROT_BOOT,
+				   .rtm_type = RTN_UNICAST };
+
+		h = nl_add(&b, type, flags, &m, sizeof(m));
+		if (v.family)
+			mnl_attr_put(h, RTA_GATEWAY, addr_bits(v.family) / 8, v.bytes);
+		mnl_attr_put_u32(h, RTA_OIF, l->index);
+	}
+	ok(nl_run(&nl, &b, &r, &e) == 0 && r.n == 0, "by hand: %s %s %s", link, addr ? addr : "",
+	   r.n ? r.v[0].text : e.text);
+	free(r.v);
+}
+
+int main(void)
+{
+	struct err e = { 0 };
+	struct net_report r;
+	size_t n = 0;
+	autounit struct unit *u = unit_parse(declaration, sizeof(declaration) - 1, &e);
+
+	if (!u)
+		return ok(false, "%s", e.text), tap_done();
+	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
+		return tap_skip_all("needs root, for network namespaces");
+	autoclose int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (netns < 0 || unshare(CLONE_NEWNET) < 0)
+		return tap_skip_all("no second network namespace");
+
+	autofree char *nothing = states(netns);
+	refuse_each(u, netns, "from nothing");
+
+	is_int(net_up_report(u, netns, 0, &r, &e), 0, "then all of it is done");
+	is_int(r.done, r.planned, "every operation");
+	is_int(net_up_report(u, netns, 0, &r, &e), 0, "again");
+	is_int(r.done, 0, "no operation");
+	usleep(300000); /* routes settle with the carrier */
+
+	by_hand(netns, RTM_SETLINK, 0, "lan", NULL, NULL, 1300);
+	by_hand(netns, RTM_DELADDR, 0, "lan", "10.1.0.3/24", NULL, 0);
+	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "lan", "10.1.0.9/24", NULL, 0);
+	by_hand(-1, RTM_NEWADDR, NLM_F_CREATE, "nu-u", "10.7.0.1/24", NULL, 0);
+	by_hand(netns, RTM_DELADDR, 0, "veth", "fd00::2/127", NULL, 0);
+	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "veth", "fd00::2/64", NULL, 0);
+	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "lan", "0.0.0.0/0", "10.1.0.77",
+		0);
+	refuse_each(u, netns, "drifted");
+
+	cJSON *drift = NULL;
+	is_int(net_drift(u, netns, &drift, &e), 0, "the drift is found");
+	autofree char *found = cJSON_PrintUnformatted(drift);
+	is(found,
+	   "[{\"where\":\"host\",\"link\":\"nu-u\",\"what\":\"address\",\"declared\":null,"
+	   "\"live\":\"10.7.0.1/24\"},"
+	   "", "with what is declared and what is there");
+	cJSON_Delete(drift);
+	is_int(net_up_report(u, netns, 0, &r, &e), 0, "and repaired");
+	is_int(net_drift(u, netns, &drift, &e), 0, "looked at again");
+	autofree char *rest = cJSON_PrintUnformatted(drift);
+	is(rest, "[]", "nothing differs");
+	cJSON_Delete(drift);
+	is_int(net_up_report(u, netns, 0, &r, &e), 0, "up again");
+	is_int(r.done, 0, "does nothing");
+
+	is_int(net_down("u", &n, &e), 0, "down");
+	is_int(n, 2, "removes both links");
+	is_int(net_down("u", &n, &e), 0, "down again");
+	is_int(n, 0, "finds none");
+	autofree char *end = states(netns);
+	/* But the loopback, which is the container's own, stays up. */
+	char *lo = strstr(nothing, "link lo 1 up 0");
+	if (lo)
+		lo[strlen("link lo 1 up ")] = '1';
+	is(end, nothing, "nothing is left");
+	return tap_done();
+}

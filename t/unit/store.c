@@ -1,0 +1,160 @@
+/* store, inputs, root, util: files that change whole, locks, and paths that stay inside. */
+#include "../../lib/store.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../lib/inputs.h"
+#include "../../lib/root.h"
+#include "tap.h"
+
+static char dir[] = "/tmp/nixunits-store.XXXXXX";
+
+static void put(const char *name, const char *text)
+{
+	struct err e;
+
+	if (file_replace(AT_FDCWD, fmt("%s/%s", dir, name), text, strlen(text), 0644, &e) < 0)
+		puts(e.text);
+}
+
+static void generations(void)
+{
+	autofree unsigned int *list = NULL;
+	bool created = false;
+	struct err e;
+	int fd = store_lock("web2", true, &created, 0, &e);
+
+	ok(fd >= 0 && created, "a unit's directory is made and locked");
+	for (int i = 1; i <= 5; i++)
+		make_dirs(fmt("%s/containers/web2/generations/%d/nix", dir, i), 0755, &e);
+	make_dirs(fmt("%s/containers/web2/generations/.new.77/nix", dir), 0555, &e);
+	is_int(store_generation(fd, "current"), 0, "no generation is current yet");
+	link_replace(fd, "next", "generations/5", &e);
+	is_int(store_generation(fd, "next"), 5, "one is pending");
+	is_int(store_switch(fd, 2, &e), 0, "switched");
+	is_int(store_generation(fd, "current"), 2, "it is current now");
+	is_int(store_generation(fd, "next"), 0, "and none is pending");
+	is_int(store_prune(fd, 1, 0, &e), 0, "pruned to one");
+	is_int(store_generations(fd, &list), 2, "the current one stays as well");
+	ok(list && list[0] == 2 && list[1] == 5, "which are 2 and 5");
+	ok(access(fmt("%s/containers/web2/generations/.new.77", dir), F_OK) < 0,
+	   "what a crash left is gone");
+
+	pid_t child = fork();
+	if (child == 0)
+		_exit(store_lock("web2", false, NULL, 0, &e) < 0 ? e.code : 0);
+	int status = 0;
+	waitpid(child, &status, 0);
+	is_int(WEXITSTATUS(status), NU_BUSY, "a second locker is told that it is busy");
+	close(fd);
+	fd = store_lock("web2", false, NULL, 0, &e);
+	ok(fd >= 0, "a closed lock is free");
+	close(fd);
+	is_int(store_lock("web9", false, NULL, 0, &e), -1, "no lock on a unit that isn't there");
+	is_int(e.code, NU_NO_UNIT, "it says so by its exit code");
+}
+
+static void inputs(void)
+{
+	autoinputs struct inputs in = { 0 }, back = { 0 };
+	autobuf struct buf text = { 0 };
+	autofree char *what = NULL, *again = NULL, *third = NULL;
+	struct err e;
+
+	put("a.nix", "1");
+	inputs_add(&in, INPUT_FILE, true, fmt("%s/a.nix", dir));
+	inputs_add(&in, INPUT_FILE, true, fmt("%s/a.nix", dir));
+	inputs_add(&in, INPUT_EXISTS, true, fmt("%s/b.nix", dir));
+	inputs_add(&in, INPUT_DIR, false, fmt("%s/containers", dir));
+	is_int(in.n, 3, "an input counts once");
+	is_int(inputs_hash(&in, NULL, 1ll << 60, &e), 0, "hashed");
+	inputs_print(&in, &text);
+	is_int(inputs_parse(&back, text.p, &e), 0, "written and read back");
+	ok(inputs_same(&back, false, &what), "nothing changed");
+	put("a.nix", "1");
+	ok(inputs_same(&back, false, &what), "a file rewritten with the same content is the same");
+	put("a.nix", "2");
+	ok(!inputs_same(&back, false, &what) && ends_with(what, "/a.nix"), "other content is not");
+	ok(inputs_same(&back, true, &what), "unless the user's files don't matter");
+	put("a.nix", "1");
+	put("b.nix", "");
+	ok(!inputs_same(&back, false, &again) && ends_with(again, "/b.nix"),
+	   "something that came into being is noticed");
+	unlink(fmt("%s/b.nix", dir));
+	make_dirs(fmt("%s/containers/new", dir), 0755, &e);
+	ok(!inputs_same(&back, false, &third) && ends_with(third, "/containers"),
+	   "so is a new directory entry");
+	ok(inputs_hash(&in, NULL, 1, &e) < 0 && strstr(e.text, "changed while"),
+	   "what changed during the evaluation is an error");
+	is_int(inputs_copy(&in, NULL, fmt("%s/copy", dir), &e), 0, "copied");
+	ok(access(fmt("%s/copy%s/a.nix", dir, dir), F_OK) == 0, "by its absolute path");
+}
+
+/* The container made these links; from outside they must lead nowhere else. */
+static void inside_root(void)
+{
+	const char *path = fmt("%s/root", dir);
+	struct err e;
+	struct stat st;
+
+	make_dirs(fmt("%s/etc", path), 0755, &e);
+	make_dirs(fmt("%s/outside", dir), 0755, &e);
+	if (symlink(fmt("%s/outside", dir), fmt("%s/absolute", path)) < 0 ||
+	    symlink("../../../../../..", fmt("%s/up", path)) < 0 ||
+	    symlink(fmt("%s/a.nix", dir), fmt("%s/etc/resolv.conf", path)) < 0)
+		puts("symlink failed");
+	int root = open(path, O_PATH | O_DIRECTORY);
+	int fd = root_make_dirs(root, "/up/deep/er", &e);
+	ok(fd >= 0 && lstat(fmt("%s/deep/er", path), &st) == 0, "\"..\" stops at the root");
+	ok(root_make_dirs(root, "/absolute/x", &e) < 0, "an absolute link does not leave it");
+	ok(access(fmt("%s/outside/x", dir), F_OK) < 0, "nothing is made outside");
+	is_int(root_write(root, "/etc/resolv.conf", "x\n", 2, &e), 0, "a link is replaced");
+	autobuf struct buf b = { 0 };
+	file_read(AT_FDCWD, fmt("%s/a.nix", dir), 100, &b, &e);
+	is(b.p, "1", "and where it led is untouched");
+	ok(lstat(fmt("%s/etc/resolv.conf", path), &st) == 0 && S_ISREG(st.st_mode), "by a file");
+	is_int(root_touch(root, "/var/log/a", &e), 0, "a file and the directories above it");
+	ok(lstat(fmt("%s/var/log/a", path), &st) == 0 && S_ISREG(st.st_mode), "are made");
+}
+
+static void removal(void)
+{
+	struct err e;
+
+	make_dirs(fmt("%s/tree/mnt", dir), 0755, &e);
+	put("tree/file", "");
+	put("precious", "");
+	if (symlink(dir, fmt("%s/tree/link", dir)) < 0)
+		puts("symlink failed");
+	if (mount("x", fmt("%s/tree/mnt", dir), "tmpfs", 0, NULL) == 0) {
+		put("tree/mnt/data", "");
+		ok(tree_remove(AT_FDCWD, fmt("%s/tree", dir), &e) < 0 && strstr(e.text, "mount point"),
+		   "a mount below stops a removal");
+		ok(access(fmt("%s/tree/mnt/data", dir), F_OK) == 0, "what is mounted is whole");
+		umount(fmt("%s/tree/mnt", dir));
+	}
+	is_int(tree_remove(AT_FDCWD, fmt("%s/tree", dir), &e), 0, "a tree is removed");
+	ok(access(fmt("%s/precious", dir), F_OK) == 0, "and nothing behind a symlink in it");
+	is_int(tree_remove(AT_FDCWD, fmt("%s/tree", dir), &e), 0, "what isn't there is removed");
+}
+
+int main(void)
+{
+	struct err e;
+
+	if (!mkdtemp(dir))
+		return 1;
+	setenv("NIXUNITS_DIR", dir, 1);
+	setenv("NIXUNITS_ETC", dir, 1);
+	generations();
+	inputs();
+	inside_root();
+	removal();
+	tree_remove(AT_FDCWD, dir, &e);
+	return tap_done();
+}
