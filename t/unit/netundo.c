@@ -180,7 +180,7 @@ int main(void)
 	is_int(r.done, 0, "no operation");
 	usleep(300000); /* routes settle with the carrier */
 
-	by_hand(netns, RTM_SETLINK, 0, "lan", NULL, NULL, 1300);
+	by_hand(netns, RTM_SETLINK, 0, "veth", NULL, NULL, 1300);
 	by_hand(netns, RTM_DELADDR, 0, "lan", "10.1.0.3/24", NULL, 0);
 	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "lan", "10.1.0.9/24", NULL, 0);
 	by_hand(-1, RTM_NEWADDR, NLM_F_CREATE, "nu-u", "10.7.0.1/24", NULL, 0);
@@ -194,9 +194,21 @@ int main(void)
 	is_int(net_drift(u, netns, &drift, &e), 0, "the drift is found");
 	autofree char *found = cJSON_PrintUnformatted(drift);
 	is(found,
-	   "[{\"where\":\"host\",\"link\":\"nu-u\",\"what\":\"address\",\"declared\":null,"
-	   "\"live\":\"10.7.0.1/24\"},"
-	   "", "with what is declared and what is there");
+	   "[{\"where\":\"host\",\"link\":\"nu-u\",\"what\":\"address\","
+	   "\"declared\":null,\"live\":\"10.7.0.1/24\"}"
+	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"mtu\","
+	   "\"declared\":1400,\"live\":1300}"
+	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"address\","
+	   "\"declared\":null,\"live\":\"fd00::2/64\"}"
+	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"address\","
+	   "\"declared\":\"fd00::2/127\",\"live\":null}"
+	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"address\","
+	   "\"declared\":null,\"live\":\"10.1.0.9/24\"}"
+	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"address\","
+	   "\"declared\":\"10.1.0.3/24\",\"live\":null}"
+	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"route default\","
+	   "\"declared\":\"via 10.1.0.1 on lan\",\"live\":\"via 10.1.0.77 on lan\"}]",
+	   "with what is declared and what is there");
 	cJSON_Delete(drift);
 	is_int(net_up_report(u, netns, 0, &r, &e), 0, "and repaired");
 	is_int(net_drift(u, netns, &drift, &e), 0, "looked at again");
