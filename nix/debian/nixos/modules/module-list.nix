@@ -1,0 +1,19 @@
+# The modules of every guest, in the order of the manual that they would have.
+[
+  ./misc/absent.nix
+  ./misc/assertions.nix
+  ./misc/nixpkgs.nix
+  ./misc/version.nix
+  ./system/activation.nix
+  ./system/environment.nix
+  ./system/etc.nix
+  ./system/journald.nix
+  ./system/networking.nix
+  ./system/systemd.nix
+  ./system/tmpfiles.nix
+  ./system/toplevel.nix
+  ./system/users.nix
+  ./services/dnsmasq.nix
+  ./services/httpd.nix
+  ./services/nginx.nix
+]
