@@ -47,7 +47,7 @@ is "$(sed -nE 's/^\.It Ev (NIXUNITS_[A-Z]+).*/\1/p' man/nixunits.1 | sorted)" \
 # The unit document: the fields that lib/unit knows are those that are described.
 fields=$(grep -ohE 'json_at\([^)]*, "[A-Za-z0-9]+"\)|_at\(.*, "[A-Za-z0-9]+",' lib/unit.c |
 	grep -oE '"[A-Za-z0-9]+"' | tr -d '"' | sorted)
-is "$(for f in $fields; do grep -qE "^\.It (Va|Cm) .*\b$f\b" man/nixunits.5 || echo "$f"; done)" '' \
+is "$(for f in $fields; do grep -qE "^\.(It )?Va (.* , )?$f( |\$)" man/nixunits.5 || echo "$f"; done)" '' \
 	'nixunits(5) has every field of the unit document'
 
 # README.md and INSTALL.
@@ -56,8 +56,10 @@ is "$(for a in $applets; do
 is "$(sed -nE 's/^\| `([a-z0-9]+)` \|.*/\1/p' README.md | sorted)" "$(echo "$applets" | sorted)" \
 	'and on nothing else'
 for doc in README.md INSTALL; do
-	is "$(grep -ohE '\bmake [a-z]+\b' "$doc" | cut -d' ' -f2 | sorted | while read -r target; do
-		grep -qE "^$target:" Makefile || echo "$target"; done)" '' \
+	is "$({ grep -oE '^ *make [a-z]+' "$doc"; tr '\n' ' ' <"$doc" | grep -oE '`make [a-z]+`'; } |
+		grep -oE '[a-z]+`?$' | tr -d '`' | sorted | while read -r target; do
+			grep -qE "^$target:" Makefile || echo "$target"
+		done)" '' \
 		"$doc: the make targets it names exist"
 	is "$(grep -oE '\]\([^)#]+' "$doc" | cut -c3- | grep -v '^http' | sorted | while read -r file; do
 		[ -e "$file" ] || echo "$file"; done)" '' "$doc: the files it links to exist"
