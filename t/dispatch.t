@@ -81,4 +81,21 @@ else
 	skip 'machinectl is not installed' 'machinectl answers'
 fi
 
+# The completion asks the binary.
+if command -v bash >/dev/null; then
+	ln -s "$N" "$T/bin/nixunits"
+	mkdir -p "$NIXUNITS_DIR/containers/web2"
+	complete() {
+		PATH="$T/bin:$PATH" bash -c '. "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+			_nixunits "$1"; echo "${COMPREPLY[*]}"' "$REPO/nix/host/nixunits.bash" "$@"
+	}
+	is "$(complete nixunits sta)" 'start status' 'completes actions'
+	is "$(complete nixunits start w)" 'web2' 'and ids'
+	is "$(complete nu-build --n)" '--nix --nixpkgs' 'and options'
+	is "$(complete /usr/local/bin/nu-net '')" 'plan up down show check' 'and what comes first'
+	is "$(complete nixunits uid alloc '')" 'web2' 'then ids again'
+else
+	skip 'bash is not installed' 'completion'
+fi
+
 done_testing
