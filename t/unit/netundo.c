@@ -196,10 +196,10 @@ int main(void)
 	is(found,
 	   "[{\"where\":\"host\",\"link\":\"nu-u\",\"what\":\"address\","
 	   "\"declared\":null,\"live\":\"10.7.0.1/24\"}"
-	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"mtu\","
-	   "\"declared\":1400,\"live\":1300}"
 	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"address\","
 	   "\"declared\":null,\"live\":\"fd00::2/64\"}"
+	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"mtu\","
+	   "\"declared\":1400,\"live\":1300}"
 	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"address\","
 	   "\"declared\":\"fd00::2/127\",\"live\":null}"
 	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"address\","

@@ -1,0 +1,114 @@
+#!/bin/sh
+# Bad input and a lacking host: a message that names the thing, an exit code, nothing changed.
+. "$(dirname "$0")/lib/host.sh"
+
+tree() { host_sh 'find /var/lib/nixunits -not -path "*/store/default/*" | sort; cat /var/lib/nixunits/uidmap 2>/dev/null || true; cut -d" " -f2 /proc/self/mounts | sort'; }
+
+# refused CODE REGEX NAME COMMAND...: the command says so, exits so, and changes nothing.
+refused() {
+	local code=$1 regex=$2 name=$3
+	shift 3
+	before=$(tree)
+	run host "$@"
+	is "$status" "$code" "$name: exit code $code"
+	like "$err" "$regex" "$name: says why"
+	is "$(tree)" "$before" "$name: nothing changed"
+}
+
+errors() {
+	host_install
+	host_sh '
+		mkdir -p /root/t; cd /root/t; cp /src/nix/examples/quickstart/* .
+		echo "{ \"ip4\": \"10.0.0.2/31\" }" >noid.json
+		echo "[1, 2]" >list.json
+		echo "{ \"id\": \"web2\" " >cut.json
+		echo "{ \"id\": \"web2\", \"id\": \"web3\" }" >twice.json
+		{ printf "{\"id\":\"web2\",\"x\":\""; head -c 10000000 /dev/zero | tr "\0" x; echo "\"}"; } >big.json
+		{ printf "{\"id\":\"web2\",\"x\":"; head -c 10000 /dev/zero | tr "\0" "["; } >deep.json
+		echo "{ a = ; }" >syntax.nix
+		echo "{ ... }: throw \"no way\"" >throws.nix
+		echo "{ ... }: { confg = { }; }" >unknown.nix
+		echo "{ ... }: { network.interfaces.lan = { kind = \"veth\"; ip4 = \"10.0.0.2/33\"; }; config.system.stateVersion = \"25.11\"; }" >cidr.nix
+		echo "let f = n: f (n + 1); in f 0" >loops.nix'
+	b="nixunits build -p debian"
+
+	refused 2 'no id: give -i' 'no id' $b -n /root/t/web_default.nix -j /root/t/noid.json
+	for id in '' a/b .. a..b a_b Web2 -web2 web2- 'we b' "$(head -c 65 /dev/zero | tr '\0' a)"; do
+		refused 2 '(id|usage|option)' "the id '$id'" $b -n /root/t/web_default.nix "--id=$id"
+		refused 2 '(id|usage|option)' "delete of '$id'" nixunits delete -f -r -- "$id"
+	done
+	refused 2 'list.json: expected an object, got a list' 'a list' $b -n /root/t/web_default.nix -j /root/t/list.json
+	refused 2 'cut.json: line 2, column 1: the JSON text ends too early' 'cut JSON' $b -n /root/t/web_default.nix -j /root/t/cut.json
+	refused 2 'twice.json: id: given twice' 'a key twice' $b -n /root/t/web_default.nix -j /root/t/twice.json
+	refused 2 'big.json: larger than' '10 MB' $b -n /root/t/web_default.nix -j /root/t/big.json
+	refused 2 'deep.json: line 1, column [0-9]+: nested more than 100 deep' '10,000 deep' $b -n /root/t/web_default.nix -j /root/t/deep.json
+	refused 2 '/root/t/none.json: No such file' 'no such parameters' $b -n /root/t/web_default.nix -j /root/t/none.json
+	refused 2 '/root/t/none.nix: No such file' 'no such configuration' $b -n /root/t/none.nix -j /root/t/web2.json
+	refused 2 'no earlier build' 'nothing to build again' nixunits build web2
+
+	refused 1 'syntax error' 'a .nix that does not parse' $b -n /root/t/syntax.nix -i web2
+	refused 1 'no way' 'one that throws' $b -n /root/t/throws.nix -i web2
+	refused 1 'confg' 'an unknown option' $b -n /root/t/unknown.nix -i web2
+	refused 1 'interfaces.lan.*10.0.0.2/33.*prefix length above 32' 'a bad prefix' $b -n /root/t/cidr.nix -i web2
+
+	before=$(tree)
+	run host timeout -s INT -k 30 3 $b -n /root/t/loops.nix -i web2
+	is "$status" 130 'one that loops, interrupted: exit code 130'
+	is "$(tree)" "$before" 'leaves no mount, no lock, no half generation'
+	ok 'and no process' host_sh '! pgrep -x nix-build'
+
+	refused 3 'web9: no such unit' 'start of an unknown unit' nixunits start web9
+	refused 3 'web9: no such unit' 'delete of an unknown unit' nixunits delete -f web9
+	refused 3 'web9: no such unit' 'a shell in an unknown unit' nixunits shell web9
+	refused 3 'web9: no such unit' 'the document of an unknown unit' nixunits unit web9
+	refused 2 'nobody is there to ask' 'delete without -f and without a terminal' \
+		sh -c 'mkdir -p /var/lib/nixunits/containers/web8; nixunits delete web8 </dev/null; s=$?; rmdir /var/lib/nixunits/containers/web8; exit $s'
+	refused 2 'NIXUNITS_DIR=.*absolute path' 'a relative state directory' env NIXUNITS_DIR=x nixunits list
+	refused 2 'unknown option' 'an unknown option' nixunits start --nope web2
+
+	# Not root: nothing but messages.
+	refused 1 'only root' 'a build by an ordinary user' setpriv --reuid 65534 --clear-groups \
+		$b -n /root/../src/nix/examples/quickstart/web_default.nix -j /src/nix/examples/quickstart/web2.json
+
+	# Programs that are missing.
+	refused 77 'nix-build: not found.*apt-get install nix-bin' 'no nix' \
+		env PATH=/usr/local/bin:/root/few sh -c 'mkdir -p /root/few; ln -sf /usr/bin/dpkg-query /usr/bin/dpkg /root/few/; exec nixunits build -p debian -n /root/t/web_default.nix -j /root/t/web2.json'
+	refused 77 'machinectl: .*install systemd-container' 'no machinectl' \
+		env PATH=/usr/local/bin nixunits poweroff web2
+
+	# URLs: a server of the host's own.
+	host_sh 'cd /root/t && (busybox httpd -f -p 127.0.0.1:8099 -h /root/t >/dev/null 2>&1 &)'
+	refused 1 'none.json: could not be fetched.*22' 'a URL that is not there' \
+		$b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/none.json
+	refused 1 'could not be fetched' 'a server that is not there' \
+		$b -n http://127.0.0.1:8098/x.nix -i web2
+	run host $b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
+	succeeds 'a build from URLs'
+	run host $b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
+	like "$err" unchanged 'is known to be unchanged'
+	host pkill httpd
+	run host nixunits build -f web2
+	succeeds 'and can be built again without the server'
+	refused 77 'systemd-nspawn: not found.*systemd-container' 'no systemd-nspawn' env PATH=/nowhere /usr/local/bin/nixunits run web2
+
+	# A NixOS host's own unit is not ours to touch.
+	host_sh 'mkdir -p /etc/nixunits; nixunits unit -N web2 >/etc/nixunits/web2.json'
+	is "$(host nixunits status -o json web2 | jq .in_nixos)" true 'a unit of the NixOS host is shown as such'
+	refused 1 'declares it' 'build of such a unit' $b -n /root/t/web_default.nix -j /root/t/web2.json
+	refused 1 'declares it' 'delete of such a unit' nixunits delete -f web2
+	refused 1 'autoStart' 'enable of such a unit' nixunits enable web2
+	host rm -r /etc/nixunits
+
+	# No space left: the state on a small file system.
+	host_sh 'mkdir -p /srv/small; mount -t tmpfs -o size=6m none /srv/small'
+	run host env NIXUNITS_DIR=/srv/small/nixunits $b -n /root/t/web_default.nix -j /root/t/web2.json
+	is "$status" 1 'no space left: exit code 1'
+	like "$err" '[Nn]o space left|disk is full|database or disk is full' 'and says so'
+	not_ok 'no half generation' host_sh 'ls -A /srv/small/nixunits/containers/* 2>/dev/null | grep .'
+	host umount /srv/small
+	run host nixunits delete -f -r web2
+	succeeds 'delete'
+}
+
+each_suite errors
+done_testing

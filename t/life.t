@@ -1,0 +1,128 @@
+#!/bin/sh
+# Stopping, restarting, entering, enabling: the units' life under systemd, and what ends badly.
+. "$(dirname "$0")/lib/host.sh"
+
+field() { host nixunits status "$1" -o json | jq -r "$2"; }
+traces() {
+	host_sh 'ip -brief link | cut -d" " -f1; cut -d" " -f2 /proc/self/mounts | sort
+		ls /run/systemd/machines 2>/dev/null || true
+		find /sys/fs/cgroup/machine.slice -mindepth 1 -maxdepth 1 2>/dev/null || true'
+}
+
+life() {
+	host_install
+	host_sh 'cp /src/nix/examples/quickstart/* /root/; mkdir -p /root/bin
+		cd /root; sed "s/web2/auto/; s/20\\./23./g" web2.json >auto.json
+		sed "s/caps_allow/autoStart = true; caps_allow/" web_default.nix >auto.nix
+		sed "s/caps_allow = .*;/caps_allow = [ ];/; s|config = {|config = { systemd.services.deaf = { wantedBy = [ \"multi-user.target\" ]; script = \"trap : TERM INT HUP; while :; do sleep 1; done\"; serviceConfig = { TimeoutStopSec = 600; KillMode = \"none\"; }; };|" web_default.nix >deaf.nix'
+	stopped=$(traces)
+	run host nixunits build -n /root/web_default.nix -j /root/web2.json -p debian -s
+	succeeds 'web2 runs'
+
+	run host nixunits start web2
+	is "$status/$err" '0/nu-start: web2: is running' 'start of a running unit does nothing'
+	leader=$(field web2 .leader)
+	run host nixunits start -r web2
+	succeeds 'unless -r'
+	isnt "$(field web2 .leader)" "$leader" 'which restarts it'
+
+	# Somebody inside.
+	host_sh 'nixunits shell web2 -- sleep 1000 >/dev/null 2>&1 & sleep 0.5'
+	run host nixunits restart web2
+	is "$status" 4 'a restart with somebody inside is refused: exit code 4'
+	like "$err" 'somebody is inside' 'and says why'
+	run host nixunits restart -f web2
+	succeeds 'unless forced'
+	like "$err" 'ended 1 process that came in from outside' 'it ends what came in'
+	is "$(field web2 .started)" true 'and it runs again'
+	run host nixunits nsenter -n web2 -- ip -4 -brief address show veth
+	like "$out" '192.168.20.2/31' 'nsenter -n has its network and the host'"'"'s programs'
+	run host nixunits shell web2 -- nothere
+	is "$status" 127 'a command that is not there: 127'
+	run host nixunits shell web2 -- /etc/passwd
+	is "$status" 126 'one that is no program: 126'
+	run host nixunits shell web2 -- sh -c 'kill -SEGV $$'
+	is "$status" 139 'one that a signal ends: 128 and its number'
+	is "$(echo hello | host nixunits shell web2 -- cat)" hello 'stdin reaches it'
+	ok 'a terminal is one of the container' host_sh \
+		'script -qec "nixunits shell web2 -- tty" /dev/null </dev/null | grep -q "^/dev/pts/"'
+	is "$(host nixunits shell web2 -- sh -c 'grep CapBnd /proc/self/status')" \
+		"$(host grep CapBnd "/proc/$(field web2 .leader)/status")" 'a shell has no capability more than the container'
+
+	run host nixunits stop web2
+	succeeds 'stop'
+	like "$err" 'stopped in [0-9.]+ s \(powered off\)' 'says how'
+	is "$(field web2 .status)" configured 'its status is configured then'
+	is "$(traces)" "$stopped" 'no interface, mount, machine or cgroup stays'
+	run host nixunits stop web2
+	is "$status/$err" '0/nu-stop: web2: is not running' 'stop of a stopped unit is no error'
+
+	# Killed in the middle.
+	host nixunits start -q web2
+	host systemctl kill -s KILL nixunits@web2
+	eventually 20 host_sh '[ "$(nixunits status web2 -o json | jq .started)" = true ]' || true
+	is "$(field web2 .started)" true 'killed, it is started again by systemd'
+	ok 'and serves' host curl --silent --fail --retry 9 --retry-connrefused --retry-delay 1 -o /dev/null http://192.168.20.2/
+	run host nixunits stop -q web2
+	is "$(traces)" "$stopped" 'nothing stays of either'
+
+	# A hook of the container's can't run as the host's root: whatever is inside is inside.
+	host_sh 'r=/var/lib/nixunits/containers/web2/root; ln -sfn /etc "$r/var/log"; ls -A /etc | sort >/root/etc.before'
+	host nixunits start web2
+	host_sh 'ls -A /etc | sort | cmp - /root/etc.before'
+	ok 'a symlink in the container leads nowhere on the host' host_sh 'ls -A /etc | sort | cmp - /root/etc.before'
+	host nixunits stop -q web2
+	host_sh 'rm /var/lib/nixunits/containers/web2/root/var/log'
+
+	# Boot.
+	run host nixunits enable web2
+	succeeds 'enable'
+	is "$(host systemctl is-enabled nixunits@web2)" enabled 'systemd knows'
+	run host nixunits disable web2
+	is "$(host systemctl is-enabled nixunits@web2)" disabled 'disable'
+	run host nixunits build -q -n /root/auto.nix -j /root/auto.json -p debian
+	is "$status/$err" 0/ 'build -q says nothing'
+	is "$(host systemctl is-enabled nixunits@auto)" enabled 'autoStart enables'
+	host_sh 'cd /root; sed "s/autoStart = true/autoStart = false/" auto.nix >auto2.nix'
+	host nixunits start -q auto
+	host nixunits build -q -n /root/auto2.nix -j /root/auto.json
+	is "$(host systemctl is-enabled nixunits@auto)" disabled 'and disables when it is gone'
+	host nixunits delete -q -f -r auto
+
+	# One that will not go.
+	host_sh 'cd /root; sed "s/web2/deaf/; s/20\\./24./g" web2.json >deaf.json'
+	run host nixunits build -n /root/deaf.nix -j /root/deaf.json -p debian -s
+	succeeds 'a container with a deaf service starts'
+	begin=$(date +%s)
+	run host nixunits stop deaf
+	succeeds 'it is stopped'
+	ok 'well within the time systemd allows (90 s)' [ $(($(date +%s) - begin)) -lt 75 ]
+	like "$err" 'deaf: stopped in .*\(.*\)' 'and it is said how'
+
+	# Two commands at once on one unit: one waits for the other, nothing is torn.
+	host_sh 'for i in 1 2 3 4; do nixunits start -q web2 & nixunits stop -q web2 & done; wait; nixunits stop -q web2'
+	is "$(traces)" "$stopped" 'starts and stops at once leave nothing'
+
+	# A build killed at any moment leaves the old generation and no trace for the next.
+	host_sh 'cd /root; sed "s/20\\./25./g" web2.json >new.json'
+	for moment in 0.1 0.3 0.5 0.8 1.2; do
+		host_sh 'nixunits build -q -n /root/web_default.nix -j /root/new.json & sleep "$1"; kill -9 $!; wait $! || true' "$moment" 2>/dev/null
+	done
+	is "$(field web2 .generation)" 1 'after builds killed half-way the generation is the old one'
+	run host nixunits build -n /root/web_default.nix -j /root/new.json
+	succeeds 'the next build works'
+	ok 'and leaves nothing half' host_sh '! ls -A /var/lib/nixunits/containers/web2/generations | grep -v "^[0-9]*$"'
+	ok 'no nix of theirs is left' host_sh '! pgrep -x nix-build'
+
+	run host_sh 'yes n | head -n 1 | script -qec "nixunits delete web2" /dev/null'
+	is "$(field web2 .status)" configured 'delete asks, and no means no'
+	run host nixunits delete -f web2
+	like "$err" 'its data stays' 'delete keeps the data'
+	ok 'which is there' host test -d /var/lib/nixunits/containers/web2/root
+	is "$(field web2 .status)" initial 'the unit is initial then'
+	host nixunits delete -q -f -r web2 deaf
+	is "$(traces)" "$stopped" 'and in the end the host is as it was'
+}
+
+each_suite life
+done_testing

@@ -1,0 +1,127 @@
+#!/bin/sh
+# The main path, for real: declare, build, start, look, change, delete; on a whole Debian host.
+. "$(dirname "$0")/lib/host.sh"
+
+field() { host nixunits status "$1" -o json | jq -r "$2"; }
+
+# footprint - what a host shows of units: whatever delete must put back as it was.
+footprint() {
+	host_sh '
+		ip -brief link | cut -d" " -f1
+		ip -4 route; ip -6 route
+		cut -d" " -f2 /proc/self/mounts | sort
+		ls /etc/systemd/system /etc/systemd/system/*.wants /var/log/journal
+		systemctl list-units --plain --no-legend --all "nixunits@*"
+		cat /var/lib/nixunits/uidmap 2>/dev/null || true
+		ls /var/lib/nixunits/gcroots /var/lib/nixunits/containers 2>/dev/null || true
+		ls /var/lib/nixunits/store/default/root/nix/var/nix/gcroots/nixunits 2>/dev/null || true
+		ls /run/systemd/machines /run/systemd/nspawn/* 2>/dev/null || true
+		find /sys/fs/cgroup/machine.slice -mindepth 1 -maxdepth 1 2>/dev/null || true'
+}
+
+page() { host curl --silent --fail --max-time 5 --retry 3 --retry-connrefused "$1"; }
+
+quickstart() {
+	host_install
+	host_sh 'cp /src/nix/examples/quickstart/* /root/; mkdir -p /var/lib/nixunits/gcroots \
+		/var/lib/nixunits/containers /var/lib/nixunits/store/default/root/nix/var/nix/gcroots/nixunits; \
+		touch /var/lib/nixunits/uidmap'
+	before=$(footprint)
+
+	run host_sh 'cd /root; nixunits build -n ./web_default.nix -j ./web2.json -p debian -s'
+	succeeds 'the quick start builds and starts web2'
+	like "$err" 'web2: started generation 1' 'and says so'
+	like "$(page http://192.168.20.2/)" '<html|<h1|It works' 'its page is served through the veth'
+	is "$(field web2 .status)" started 'its status is started'
+	is "$(field web2 '.addresses | index("192.168.20.2/31") != null')" true 'with its address'
+	is "$(field web2 '.need_store_build or .need_container_build or .need_switch')" false \
+		'and needs nothing'
+	like "$(host nixunits list)" '^web2 +started +1$' 'it is listed'
+	run host nixunits shell web2 -- systemctl is-system-running
+	is "$out" running 'no service failed inside'
+	is "$(host nixunits shell web2 -- id -u)" 0 'a command runs inside as root'
+	run host nixunits shell web2 -- sh -c 'exit 7'
+	is "$status" 7 'and its exit status comes back'
+	like "$(host journalctl -M web2 -b -o cat)" 'systemd' 'journalctl -M reads its journal'
+	like "$(host journalctl -M web2 -u httpd -o cat)" 'tarted' 'and that of one service'
+
+	# What is declared is what runs.
+	leader=$(field web2 .leader)
+	isnt "$(host readlink /proc/"$leader"/ns/user)" "$(host readlink /proc/1/ns/user)" \
+		'it has a user namespace'
+	is "$(host awk '$1 == "NoNewPrivs:" { print $2 }' /proc/"$leader"/status)" 1 'no new privileges'
+	dropped='cap_sys_admin|cap_net_admin|cap_net_raw|cap_mknod|cap_sys_module|cap_sys_ptrace'
+	unlike "$(host getpcaps "$leader" 2>&1)" "$dropped" 'its init holds no dropped capability'
+	not_ok 'mknod is refused' host nixunits shell web2 -- mknod /tmp/null c 1 3
+	not_ok 'mount is refused' host nixunits shell web2 -- mount -t tmpfs none /mnt
+	not_ok 'sethostname is refused' host nixunits shell web2 -- hostname other
+	not_ok 'setting an address is refused' host nixunits shell web2 -- ip link set veth down
+	not_ok 'a raw socket is refused' host nixunits shell web2 -- bash -c \
+		'exec 3<>/dev/udp/127.0.0.1/9 && perl -MSocket -e "socket(S, PF_INET, SOCK_RAW, 1) or exit 1"'
+	not_ok 'its store is read-only' host nixunits shell web2 -- touch /nix/store/x
+	is "$(host_sh 'find /var/lib/nixunits/containers/web2/root -xdev -uid +65535 | head -n 3')" '' \
+		'what it writes is owned by its own ids, unshifted'
+
+	# Nothing to do is known without nix.
+	run host_sh 'cd /root; PATH=/usr/local/bin; nixunits build -n ./web_default.nix -j ./web2.json -p debian'
+	is "$status/$err" '0/nu-build: web2: unchanged (generation 1)' 'unchanged, with no nix in PATH'
+	run host nixunits build web2
+	like "$err" 'unchanged' 'the same without naming the files'
+
+	# Other parameters: only the container's part.
+	host_sh 'cd /root; sed "s/20\\./21./g" web2.json >changed.json'
+	is "$(host nixunits status web2 -o json -j /root/changed.json |
+		jq -c '[.need_store_build, .need_container_build]')" '[false,true]' \
+		'other parameters need a container build only'
+	host_sh 'echo data >/var/lib/nixunits/containers/web2/root/var/kept'
+	run host_sh 'cd /root; nixunits build -n ./web_default.nix -j ./changed.json'
+	unlike "$err" 'base:' 'and get no more'
+	is "$(field web2 '[.need_switch, .pending, .generation] | map(tostring) | join(" ")')" 'true 2 1' \
+		'the running unit keeps its generation until a restart'
+	run host nixunits restart web2
+	succeeds 'it restarts into the new one'
+	like "$(page http://192.168.21.2/)" '<html|<h1|It works' 'and serves at its new address'
+	is "$(host cat /var/lib/nixunits/containers/web2/root/var/kept)" data 'its data was kept'
+	run host nixunits rollback -r web2
+	succeeds 'it rolls back'
+	like "$(page http://192.168.20.2/)" '<html|<h1|It works' 'to where it was'
+
+	# An import that changes is a change; another configuration rebuilds the base.
+	host_sh 'cd /root; echo "{ environment.etc.hello.text = \"one\"; }" >sub.nix
+		sed "s|services.httpd.enable|imports = [ ./sub.nix ]; services.httpd.enable|" web_default.nix >web_import.nix'
+	run host_sh 'cd /root; nixunits build -n ./web_import.nix -j ./web2.json'
+	like "$err" 'base:' 'another configuration rebuilds the base'
+	run host_sh 'cd /root; nixunits build -n ./web_import.nix -j ./web2.json'
+	like "$err" 'unchanged' 'once'
+	host_sh 'cd /root; echo "{ environment.etc.hello.text = \"two\"; }" >sub.nix'
+	is "$(host nixunits status web2 -o json -n /root/web_import.nix | jq -r '[.need_store_build, .reason] | map(tostring) | join(" ")')" \
+		'true /root/sub.nix changed' 'a changed import is noticed'
+	run host_sh 'cd /root; nixunits build -n ./web_import.nix -j ./web2.json -r'
+	succeeds 'it is built and restarted'
+	is "$(host nixunits shell web2 -- cat /etc/hello)" two 'and runs what was declared'
+	host rm /root/sub.nix /root/web_import.nix
+	run host nixunits build -f web2
+	succeeds 'a rebuild without -n does not need the original files'
+
+	# Two containers, one base.
+	host_sh 'cd /root; sed "s/web2/web3/; s/20\\./22./g" web2.json >web3.json'
+	before_use=$(host du -s /var/lib/nixunits/store | cut -f1)
+	run host_sh 'cd /root; nixunits build -n ./web_default.nix -j ./web3.json -p debian -s'
+	succeeds 'a second container of the same configuration'
+	after_use=$(host du -s /var/lib/nixunits/store | cut -f1)
+	ok "shares the base: $before_use and $after_use KiB" [ "$((after_use - before_use))" -lt 1024 ]
+	ok 'and its own part is small' host_sh \
+		'[ "$(du -s /var/lib/nixunits/containers/web3/generations | cut -f1)" -lt 1024 ]'
+	inode() { host nixunits shell "$1" -- sh -c 'stat -L -c %i $(command -v httpd || echo /usr/sbin/apache2)'; }
+	is "$(inode web3)" "$(inode web2)" 'the same program is the same inode in both'
+	isnt "$(host nixunits status -o json web2 web3 | jq '.[].leader' | sort -u | wc -l)" 1 'both run'
+
+	run host nixunits delete -f -r web2 web3
+	succeeds 'both are deleted'
+	is "$(footprint)" "$before" 'and the host is as it was'
+	run host nixunits status web2
+	is "$status" 3 'a deleted unit is unknown'
+}
+
+each_suite quickstart
+done_testing
