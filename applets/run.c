@@ -260,7 +260,9 @@ static int run_main(int argc, char **argv)
 	}
 
 	pid_t self = getpid();
-	pid_t child = wants_network(r.u) ? fork() : -1;
+	pid_t child = wants_network(r.u) ? fork() : 1;
+	if (child < 0)
+		die(NU_FAILED, "%s: fork: %s", r.u->id, strerror(errno));
 	if (child == 0)
 		configure_network(r.u, self);
 	execvp(args.v[0], args.v);

@@ -266,8 +266,8 @@ static void remove_journal(const char *id)
 		warn("%s: %s", id, e.text);
 }
 
-/* First out of sight by one rename, then removed: what a crash leaves is found and
- * removed by the next delete. */
+/* The links first: what a crash leaves is a unit without a generation, for the next
+ * delete to finish. */
 static int remove_directory(const char *id, bool data, int dir, struct err *e)
 {
 	static const char *const ours[] = { "next", "current", "unit.conf", "generations",
