@@ -14,6 +14,7 @@
 #include "../lib/machine.h"
 #include "../lib/mnt.h"
 #include "../lib/store.h"
+#include "../lib/uid.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -179,16 +180,13 @@ static int mount_writable(const struct strv *lowers, const char *upper, const ch
 	return overlay < 0 ? -1 : mnt_attach(overlay, target, e);
 }
 
-static int mount_readonly(const struct strv *lowers, const char *idmap, const char *target,
+static int mount_readonly(const struct strv *lowers, uint32_t base, const char *target,
 			  struct err *e)
 {
-	autoclose int userns = -1;
+	autoclose int userns = base ? mnt_userns(base, UID_COUNT, e) : -1;
 
-	if (idmap) {
-		userns = mnt_userns(opt_number("idmap", idmap, 1, UINT32_MAX - 65536), 65536, e);
-		if (userns < 0)
-			return -1;
-	}
+	if (base && userns < 0)
+		return -1;
 	return mnt_union((const char *const *)lowers->v, lowers->n, userns, target, e);
 }
 
@@ -234,7 +232,8 @@ static int run(int argc, char **argv)
 		usage("expected mount, umount or show");
 	if (!upper != !work)
 		usage("--upper and --work go together");
-	if (upper && idmap)
+	uint32_t base = idmap ? opt_number("idmap", idmap, 1, UINT32_MAX - UID_COUNT) : 0;
+	if (upper && base)
 		usage("--idmap is for read-only layers: --upper can't be shifted");
 	if (rest == 2 && !lowers.n) {
 		struct layer layers[2];
@@ -255,7 +254,7 @@ static int run(int argc, char **argv)
 	if (upper)
 		failed = mount_writable(&lowers, upper, work, argv[i], &e);
 	else
-		failed = mount_readonly(&lowers, idmap, argv[i], &e);
+		failed = mount_readonly(&lowers, base, argv[i], &e);
 	return failed ? say_err(&e) : NU_OK;
 }
 

@@ -1,0 +1,147 @@
+#!/bin/sh
+# The small tools: nu-uid, nu-overlay, nu-caps.
+. "$(dirname "$0")/lib/tap.sh"
+
+REPO=$(cd "$(dirname "$0")/.." && pwd)
+N=$REPO/build/nixunits
+export NIXUNITS_DIR="$T/state" NIXUNITS_ETC="$T/etc"
+[ -x "$N" ] || bail_out "$N is not built"
+need jq
+N() { run "$N" "$@"; }
+
+# nu-uid
+N uid show
+is "$status$out$err" 0 'uid show: nothing yet'
+not_ok 'and nothing is made by asking' test -e "$NIXUNITS_DIR"
+N uid alloc web2 web3
+succeeds 'uid alloc'
+is "$(echo "$out" | tr -s ' ')" "$(printf 'web2 524288 589823\nweb3 589824 655359')" \
+	'gives each a range of 65536'
+N uid alloc web2
+like "$out" '^web2 +524288 ' 'and the same again'
+N uid free web2
+succeeds 'uid free'
+N uid alloc dns
+like "$out" '^dns +524288 ' 'a freed range is given again'
+N uid show -o json
+is "$(echo "$out" | jq -c .)" '[{"id":"dns","base":524288,"count":65536},{"id":"web3","base":589824,"count":65536}]' \
+	'uid show -o json'
+N uid show web2
+is "$status" 3 'a unit without one is exit 3'
+N uid free web2 dns
+is "$status" 3 'uid free: so too'
+N uid show dns
+is "$status" 3 'and the others are served'
+for args in '' 'alloc' 'free' 'give web2' 'alloc ..' 'alloc A'; do
+	N uid $args
+	is "$status" 2 "uid $args is exit 2"
+done
+echo 'nonsense' >"$NIXUNITS_DIR/uidmap"
+N uid alloc web4
+is "$status$(cat "$NIXUNITS_DIR/uidmap")" 1nonsense 'a registry that is not one is left alone'
+rm "$NIXUNITS_DIR/uidmap"
+
+# nu-caps
+document() { cat <<-X
+	{"version": 1, "id": "web2", "system": "/nix/store/x", "init": "/nix/store/x/init",
+	 "caps": ["CAP_NET_ADMIN"], "nspawnArgs": ${1:-[]}}
+	X
+}
+kept() { jq -r '[.capabilities[] | select(.kept) | .name] | sort | join(" ")'; }
+always='CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT'
+document >"$T/unit.json"
+N caps plan <"$T/unit.json"
+succeeds 'caps plan'
+is "$(echo "$out" | grep -c '^dropped ')$(echo "$out" | grep -c ' CAP_')" \
+	"$(($(echo "$out" | grep -c ' CAP_') - 12))$(echo "$out" | grep -c ' CAP_')" 'drops all but twelve'
+like "$out" '^declared CAP_NET_ADMIN +[a-z]' 'names the declared one, with its meaning'
+like "$out" '^flag +--drop-capability=CAP_AUDIT_CONTROL,' 'and the flags that say so'
+is "$(echo "$out" | grep ' CAP_[A-Z_]*$')" '' 'every capability has a meaning'
+N caps plan -o json - <"$T/unit.json"
+is "$(echo "$out" | kept)" "$(echo "$always CAP_NET_ADMIN" | tr ' ' '\n' | sort | tr '\n' ' ' | sed 's/ $//')" \
+	'as JSON: these are kept'
+document '["--drop-capability=CAP_CHOWN,kill", "--capability", "CAP_SYSLOG"]' >"$T/args.json"
+N caps plan -o json <"$T/args.json"
+like "$(echo "$out" | kept)" '^CAP_DAC_OVERRIDE .*CAP_NET_ADMIN.* CAP_SYSLOG ' 'nspawnArgs count'
+unlike "$(echo "$out" | kept)" 'CAP_KILL|CAP_CHOWN' 'in both directions'
+document '["--capability=all"]' >"$T/args.json"
+N caps plan -o json <"$T/args.json"
+like "$(echo "$out" | kept)" CAP_WAKE_ALARM '"all" among them'
+N caps plan </dev/null
+is "$status" 2 'no document is exit 2'
+N caps plan nothing
+is "$status" 3 'no such unit is exit 3'
+N caps show $$
+like "$out" '^bounding +CAP_CHOWN' 'caps show PID'
+N caps show -o json $$
+is "$(echo "$out" | jq -r '[.bounding[] | select(startswith("CAP_") | not)] | length')" 0 \
+	'as JSON, by name'
+N caps show 999999999
+is "$status" 1 'no such process is exit 1'
+for args in '' show 'plan a b' 'show ../1'; do
+	N caps $args </dev/null
+	is "$status" 2 "caps $args is exit 2"
+done
+
+# nu-overlay
+unit=$NIXUNITS_DIR/containers/web2
+mkdir -p "$unit/generations/1/nix/store/own" "$NIXUNITS_DIR/store/default/root/nix/store/base" \
+	"$T/target" "$T/a" "$T/b:,\\" "$T/upper" "$T/work"
+ln -s generations/1 "$unit/current"
+cp "$T/unit.json" "$unit/generations/1/unit.json"
+dd if=/dev/zero of="$unit/generations/1/nix/store/own/file" bs=1k count=300 2>/dev/null
+N overlay show
+like "$out" "^  own +1 paths +$unit/generations/1/nix/store\$" 'overlay show: the layers'
+N overlay show -s -o json web2
+is "$(echo "$out" | jq -c '.[0] | [.id, .generation, .mounted, .layers[].layer, .layers[0].bytes > 300000]')" \
+	'["web2",1,false,"own","base",true]' 'as JSON, with sizes'
+N overlay show nothing
+is "$status" 3 'no such unit is exit 3'
+for args in '' mount 'mount web2' 'umount' "mount -l $T/a" "mount -l $T/a -u $T/a $T/b" "show -o xml" \
+	"mount -l $T/a -m 0 $T/b" "mount -l $T/a -m x $T/b"; do
+	N overlay $args
+	is "$status" 2 "overlay $(echo "$args" | sed "s|$T||g") is exit 2"
+done
+mounts() { grep -c " $T" /proc/self/mounts; }
+echo a >"$T/a/f"
+echo b >"$T/b:,\\/f"
+echo b >"$T/b:,\\/g"
+if [ "$(id -u)" = 0 ] && mount --bind "$T/target" "$T/target" 2>/dev/null; then
+	umount "$T/target"
+	at_exit sh -c "umount '$T/target' 2>/dev/null"
+	N overlay mount web2 "$T/target"
+	succeeds 'overlay mount ID'
+	is "$(ls "$T/target")" "$(printf 'base\nown')" 'merges the stores'
+	not_ok 'read-only' touch "$T/target/x"
+	is "$(mounts)" 1 'in one mount'
+	ok 'overlay umount' "$N" overlay umount "$T/target"
+	is "$(mounts)" 0 'and none is left'
+	N overlay umount "$T/target"
+	is "$status" 1 'again: exit 1'
+	N overlay mount -l "$T/a" -l "$T/b:,\\" "$T/target"
+	succeeds 'any directories, whatever they are called'
+	is "$(cat "$T/target/f" "$T/target/g")" "$(printf 'a\nb')" 'the first one is on top'
+	"$N" overlay umount "$T/target"
+	N overlay mount -l "$T/a" -l "$T/b:,\\" -u "$T/upper" -w "$T/work" "$T/target"
+	succeeds 'with an upper one'
+	echo new >"$T/target/new"
+	is "$(cat "$T/upper/new")" new 'which takes what is written'
+	"$N" overlay umount "$T/target"
+	N overlay mount -l "$T/a" -l "$T/b:,\\" -m 524288 "$T/target"
+	if [ "$status" = 77 ]; then
+		skip "$err" 'idmap'
+	else
+		is "$(stat -c %u:%g "$T/target/g")" 524288:524288 '--idmap shifts the owners'
+		is "$(mounts)" 1 'in one mount too'
+		"$N" overlay umount "$T/target"
+	fi
+	for args in "-l $T/none -l $T/a $T/target" "-l $T/a -l $T/none $T/target" "-l $T/a $T/none" \
+		"-l $T/a -l $T/a/f $T/target" "-l $T/a $T/a/f" "-l $T/a -u $T/upper -w /dev/shm $T/target"; do
+		N overlay mount $args
+		is "$status$(mounts)" 10 "overlay mount $(echo "$args" | sed "s|$T||g") fails and leaves nothing"
+	done
+else
+	skip 'no mounts here' 'overlay mount'
+fi
+
+done_testing
