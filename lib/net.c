@@ -141,6 +141,16 @@ static void remove_link(struct session *s, const struct live_link *l)
 	net_plan_add(&s->todo, &op);
 }
 
+/* Not a secret: only to be another process's with little likelihood. */
+static uint32_t random_number(void)
+{
+	uint32_t n = 0;
+
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) < 0)
+		n = (uint32_t)getpid() * 2654435761u ^ (uint32_t)now_ms();
+	return n;
+}
+
 static int by_index(const void *a, const void *b)
 {
 	return *(const int *)a - *(const int *)b;
@@ -158,11 +168,7 @@ static void choose_indexes(struct session *s)
 	bool taken = true;
 
 	while (taken) {
-		uint32_t random = 0;
-
-		if (getrandom(&random, sizeof(random), GRND_INSECURE) < 0)
-			random = (uint32_t)now_ms() * 2654435761u;
-		first = (1 << 24) + (int)(random & 0xffffff);
+		first = (1 << 24) + (int)(random_number() & 0xffffff);
 		taken = false;
 		for (size_t i = 0; i < host->n_links; i++)
 			if (host->links[i].index >= first && host->links[i].index < first + (int)n)
@@ -891,28 +897,59 @@ int net_drift(const struct unit *u, int netns_fd, cJSON **list, struct err *e)
 	return 0;
 }
 
+/* A group that no link is in. Group 0 is the one they are all born into. */
+static uint32_t free_group(const struct live *live)
+{
+	uint32_t group = 0;
+	size_t i;
+
+	do {
+		group = group ? group + 1 : 1 + random_number() % 0x7fffffff;
+		for (i = 0; i < live->n_links && live->links[i].group != group;)
+			i++;
+	} while (i < live->n_links);
+	return group;
+}
+
+/* The kernel takes some 20 ms to remove a link, in which it waits for all its CPUs to
+ * have seen it, and hardly more for a group of a hundred: so ours are put into a group
+ * of their own first. */
+static void put_removal(const struct live *live, const char *id, struct nl_batch *b, size_t *n)
+{
+	uint32_t group = free_group(live);
+
+	*n = 0;
+	for (size_t i = 0; i < live->n_links; i++)
+		if (ours(&live->links[i], id)) {
+			struct ifinfomsg m = { .ifi_index = live->links[i].index };
+
+			mnl_attr_put_u32(nl_add(b, RTM_SETLINK, 0, &m, sizeof(m)), IFLA_GROUP, group);
+			++*n;
+		}
+	if (*n)
+		mnl_attr_put_u32(nl_add(b, RTM_DELLINK, 0, &(struct ifinfomsg){ 0 },
+					sizeof(struct ifinfomsg)),
+				 IFLA_GROUP, group);
+}
+
 int net_down(const char *id, size_t *n, struct err *e)
 {
 	autonl struct nl nl = { .fd = -1 };
 	autolive struct live live = { 0 };
 	autobatch struct nl_batch b = { 0 };
 	struct nl_result r = { 0 };
+	size_t count;
 
 	if (nl_open(&nl, -1, e) < 0 || live_links(&nl, &live, e) < 0)
 		return -1;
-	for (size_t i = 0; i < live.n_links; i++)
-		if (ours(&live.links[i], id)) {
-			struct ifinfomsg m = { .ifi_index = live.links[i].index };
-
-			nl_add(&b, RTM_DELLINK, 0, &m, sizeof(m));
-		}
+	put_removal(&live, id, &b, &count);
 	if (n)
-		*n = b.count;
+		*n = count;
 	int ret = nl_run(&nl, &b, &r, e);
 	/* Gone already: its other end's namespace was just ended. */
 	for (size_t i = 0; ret == 0 && i < r.n; i++)
 		if (r.v[i].error != ENODEV)
-			ret = err_set(e, NU_FAILED, "host: removing a link of %s: %s%s%s%s", id,
+			ret = err_set(e, NU_FAILED, "host: removing the links of %s: %s%s%s%s", id,
 				      strerror(r.v[i].error), r.v[i].text[0] ? ": " : "",
 				      r.v[i].text, r.v[i].error == EPERM ? " (only root can)" : "");
 	free(r.v);
