@@ -64,7 +64,6 @@ static int build(struct decl *d, int dir, const struct options *o, struct err *e
 	}
 	if (why && decl_newest(dir))
 		say("%s: %s", d->id, why);
-	nix_catch_signals();
 	int failed = generation_build(&b, e);
 	struct err ignored;
 	generation_drop_bases(&ignored);
@@ -83,10 +82,9 @@ static int build(struct decl *d, int dir, const struct options *o, struct err *e
 
 /* With no -p, no earlier build and no NIXUNITS_NIXPKGS: the pinned nixpkgs, unless it
  * can't be had here and this is a Debian host, whose own packages then serve. */
-static int choose_nixpkgs(struct decl *d)
+static int choose_nixpkgs(struct decl *d, struct err *e)
 {
 	struct nix probe = { .what = "nixpkgs" };
-	struct err e;
 
 	if (d->chosen || access("/var/lib/dpkg/status", F_OK) < 0)
 		return 0;
@@ -99,10 +97,10 @@ static int choose_nixpkgs(struct decl *d)
 		strv_add(&probe.argv, args[i]);
 	strv_addf(&probe.argv, "builtins.pathExists (import %s/nixpkgs.nix \"\" + \"/lib\")",
 		  store_nix_dir());
-	bool there = nix_run(&probe, &e) == 0;
+	int failed = nix_run(&probe, e);
 	nix_free(&probe);
-	if (there || e.code != NU_FAILED)
-		return 0;
+	if (!failed || e->code != NU_FAILED)
+		return failed;
 	say("the pinned nixpkgs can't be fetched here: taking this host's Debian packages (-p debian)");
 	free(d->nixpkgs);
 	d->nixpkgs = xstrdup("debian");
@@ -122,14 +120,17 @@ static int build_unit(struct decl *d, const struct options *o, struct err *e)
 	autoclose int dir = store_lock(d->id, true, &created, LIFE_LOCK_MS, e);
 	if (dir < 0)
 		return -1;
-	int failed = build(d, dir, o, e);
+	nix_catch_signals();
+	int failed = decl_complete(d, e) < 0 || choose_nixpkgs(d, e) < 0 || build(d, dir, o, e) < 0;
 	if (failed && created) {
 		/* Not there before, not there after. */
 		autofree char *path = store_unit_path(d->id);
 		unlinkat(dir, "generations", AT_REMOVEDIR);
 		rmdir(path);
 	}
-	return failed ? err_wrap(e, "%s: ", d->id) : 0;
+	if (failed && !starts_with(e->text, d->id))
+		err_wrap(e, "%s: ", d->id);
+	return failed ? -1 : 0;
 }
 
 static int build_main(int argc, char **argv)
@@ -161,9 +162,9 @@ static int build_main(int argc, char **argv)
 		id = argv[i];
 	o.keep = opt_number("keep", keep, 1, 1000);
 	say_quiet(quiet);
-	if (decl_open(&d, id, nix, json, nixpkgs, &e) < 0 || choose_nixpkgs(&d) < 0 ||
-	    build_unit(&d, &o, &e) < 0)
+	if (decl_read(&d, id, nix, json, nixpkgs, &e) < 0 || build_unit(&d, &o, &e) < 0)
 		return say_err(&e);
+	nix_release_signals();
 	if ((o.restart && life_restart(d.id, false, &e) < 0) ||
 	    (o.start && !o.restart && life_start(d.id, &e) < 0))
 		return say_err(&e);

@@ -71,7 +71,7 @@ static int eval_main(int argc, char **argv)
 	if (argc - i == 1)
 		id = argv[i];
 	say_quiet(!isatty(STDERR_FILENO));
-	if (decl_open(&d, id, nix, json, nixpkgs, &e) < 0)
+	if (decl_read(&d, id, nix, json, nixpkgs, &e) < 0 || decl_complete(&d, &e) < 0)
 		return say_err(&e);
 	nix_catch_signals();
 	if (!mkdtemp(work))

@@ -97,7 +97,7 @@ static int ask(struct answer *a, const char *nix, const char *json, const char *
 		autodecl struct decl d = { 0 };
 		autoclose int dir = store_open(a->id, false, NULL, e);
 
-		if (decl_open(&d, a->id, nix, json, nixpkgs, e) < 0 ||
+		if (decl_read(&d, a->id, nix, json, nixpkgs, e) < 0 || decl_complete(&d, e) < 0 ||
 		    decl_need(&d, dir, &a->need, e) < 0)
 			return -1;
 		a->need_known = true;

@@ -191,7 +191,7 @@ static int from_generation(struct decl *d, bool want_parameters, struct err *e)
 	return 0;
 }
 
-int decl_open(struct decl *d, const char *id, const char *nix, const char *json,
+int decl_read(struct decl *d, const char *id, const char *nix, const char *json,
 	      const char *nixpkgs, struct err *e)
 {
 	const char *preset = getenv("NIXUNITS_NIXPKGS");
@@ -220,10 +220,16 @@ int decl_open(struct decl *d, const char *id, const char *nix, const char *json,
 		return -1;
 	if (nix && (absolute(nix, &d->configuration, e) < 0 || read_text(nix, &d->text, e) < 0))
 		return -1;
-	if (store_exists(d->id) || !nix)
-		if (from_generation(d, !json, e) < 0)
-			return -1;
-	if (!json && read_parameters(d, NULL, e) < 0)
+	return 0;
+}
+
+int decl_complete(struct decl *d, struct err *e)
+{
+	bool want_parameters = d->parameters.n == 0;
+
+	if ((store_exists(d->id) || !d->given) && from_generation(d, want_parameters, e) < 0)
+		return -1;
+	if (want_parameters && read_parameters(d, NULL, e) < 0)
 		return -1;
 	if (!d->nixpkgs)
 		d->nixpkgs = xstrdup("");

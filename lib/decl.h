@@ -39,10 +39,12 @@ struct decl {
 };
 
 /* Reads what the command line names: nix and json are files or http(s) URLs, each may
- * be NULL and is then taken from the unit's newest generation. id NULL: the
- * parameters' .id. Nothing is written. 0, or -1 and e. */
-int decl_open(struct decl *d, const char *id, const char *nix, const char *json,
+ * be NULL. id NULL: the parameters' .id. Nothing is written. 0, or -1 and e. */
+int decl_read(struct decl *d, const char *id, const char *nix, const char *json,
 	      const char *nixpkgs, struct err *e);
+/* Takes what was not given from the unit's newest generation: to be called under the
+ * unit's lock by who is going to build from it. 0, or -1 and e. */
+int decl_complete(struct decl *d, struct err *e);
 void decl_free(struct decl *d);
 #define autodecl __attribute__((cleanup(decl_free)))
 

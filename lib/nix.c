@@ -39,13 +39,23 @@ static void on_signal(int number)
 	interrupted = number;
 }
 
-void nix_catch_signals(void)
+static void handle_signals(void (*handler)(int))
 {
-	struct sigaction act = { .sa_handler = on_signal };
+	struct sigaction act = { .sa_handler = handler };
 
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
+}
+
+void nix_catch_signals(void)
+{
+	handle_signals(on_signal);
+}
+
+void nix_release_signals(void)
+{
+	handle_signals(SIG_DFL);
 }
 
 bool nix_interrupted(void)

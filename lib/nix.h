@@ -37,6 +37,8 @@ void nix_free(struct nix *nix);
 /* From here on SIGINT and SIGTERM are noticed instead of deadly, so that what is half
  * done can be undone. */
 void nix_catch_signals(void);
+/* And deadly again. */
+void nix_release_signals(void);
 bool nix_interrupted(void);
 
 /* What makes nix talk to us as nix_run expects, and build where build users, binary

@@ -32,6 +32,17 @@ errors() {
 		echo "let f = n: f (n + 1); in f 0" >loops.nix'
 	b="nixunits build -p debian"
 
+	run host nixunits list
+	is "$status/$out$err" 0/ 'list works before the first build'
+	run host nixunits -o json list
+	is "$status" 2 'an option before the action is none of the toolbox'
+	run host nixunits build -f -h
+	is "$status" 0 '-h helps after other options too'
+	for applet in start stop restart enable disable delete status shell nsenter run unit rollback; do
+		run host nixunits $applet
+		is "$status" 2 "$applet without an id: exit code 2"
+	done
+
 	refused 2 'no id: give -i' 'no id' $b -n /root/t/web_default.nix -j /root/t/noid.json
 	for id in '' a/b .. a..b a_b Web2 -web2 web2- 'we b' "$(head -c 65 /dev/zero | tr '\0' a)"; do
 		refused 2 '(id|usage|option)' "the id '$id'" $b -n /root/t/web_default.nix "--id=$id"
@@ -82,6 +93,8 @@ errors() {
 		$b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/none.json
 	refused 1 'could not be fetched' 'a server that is not there' \
 		$b -n http://127.0.0.1:8098/x.nix -i web2
+	run host_sh 'cd /root/t; nixunits eval -g id -p debian -n web_default.nix -j web2.json'
+	is "$status/$out" '0/"web2"' 'files without "./" are files'
 	run host $b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
 	succeeds 'a build from URLs'
 	run host $b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
@@ -98,6 +111,11 @@ errors() {
 	refused 1 'declares it' 'delete of such a unit' nixunits delete -f web2
 	refused 1 'autoStart' 'enable of such a unit' nixunits enable web2
 	host rm -r /etc/nixunits
+
+	# There a link made by systemctl would be gone after the next switch.
+	host touch /etc/NIXOS
+	refused 1 'autoStart' 'enable on a NixOS host' nixunits enable web2
+	host rm /etc/NIXOS
 
 	# No space left: the state on a small file system.
 	host_sh 'mkdir -p /srv/small; mount -t tmpfs -o size=6m none /srv/small'
