@@ -1,7 +1,7 @@
 /* files - what the binary carries with it for nu-install. */
 #include "files.h"
 
-#include "inflate.h"
+#include "proc.h"
 #include "util.h"
 
 /* Made by lib/embed: the files' content, one after the other, and what they are. */
@@ -18,9 +18,14 @@ int files_unpack(const struct file **list, struct err *e)
 
 	for (size_t i = 0; i < n; i++)
 		total += files_table[i].size;
-	char *data = xalloc(total);
-	if (inflate_gzip(files_packed, files_packed_end - files_packed, data, total) < 0)
+	static struct buf unpacked;
+	char *argv[] = { (char *)"gzip", (char *)"-dc", NULL };
+	int status = proc_filter(argv, files_packed, files_packed_end - files_packed, &unpacked, e);
+	if (status < 0)
+		return -1;
+	if (status || unpacked.n != total)
 		return err_set(e, NU_FAILED, "the files in this binary are damaged");
+	char *data = unpacked.p;
 	for (size_t i = 0; i < n; i++) {
 		files[i] = (struct file){ .name = files_table[i].name,
 					  .data = data,

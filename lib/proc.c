@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,7 +75,8 @@ int proc_run(char *const argv[], struct err *e)
 	return pid < 0 ? -1 : proc_wait(pid);
 }
 
-int proc_output(char *const argv[], bool silent, struct buf *out, struct err *e)
+/* in -1: ours. */
+static int collect(char *const argv[], int in, bool silent, struct buf *out, struct err *e)
 {
 	posix_spawn_file_actions_t files;
 	int ends[2];
@@ -83,6 +85,8 @@ int proc_output(char *const argv[], bool silent, struct buf *out, struct err *e)
 		return err_errno(e, "pipe");
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
+	if (in >= 0)
+		posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
 	if (silent)
 		posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 	pid_t pid = start(argv, &files, e);
@@ -95,4 +99,18 @@ int proc_output(char *const argv[], bool silent, struct buf *out, struct err *e)
 		return -1;
 	int status = proc_wait(pid);
 	return failed ? -1 : status;
+}
+
+int proc_output(char *const argv[], bool silent, struct buf *out, struct err *e)
+{
+	return collect(argv, -1, silent, out, e);
+}
+
+int proc_filter(char *const argv[], const void *data, size_t n, struct buf *out, struct err *e)
+{
+	autoclose int in = memfd_create(argv[0], MFD_CLOEXEC);
+
+	if (in < 0 || write(in, data, n) != (ssize_t)n || lseek(in, 0, SEEK_SET) < 0)
+		return err_errno(e, "input for %s", argv[0]);
+	return collect(argv, in, false, out, e);
 }
