@@ -60,6 +60,7 @@ let
         cat ${pkgs.cacert-files}/share/ca-certificates/mozilla/*.crt >$out/etc/ssl/certs/ca-bundle.crt
         ln -s ca-bundle.crt $out/etc/ssl/certs/ca-certificates.crt
       '';
+      mailcap = pkgs.linkFarm "mailcap" { "etc/mime.types" = ./mime.types; };
       makeWrapper = pkgs.emptyDirectory; # a function of every builder here
       makeBinaryWrapper = pkgs.emptyDirectory;
       installShellFiles = pkgs.emptyDirectory;

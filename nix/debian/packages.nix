@@ -113,10 +113,6 @@ in
       debian = [ "netbase" ];
       conffiles = [ "services" "protocols" ];
     };
-    mailcap = {
-      debian = [ "media-types" ];
-      conffiles = [ "mime.types" ];
-    };
     cacert-files.debian = [ "ca-certificates" ];
     bind.debian = [ "bind9" "bind9-utils" ];
     dnsutils.debian = [ "bind9-dnsutils" ];

@@ -129,9 +129,7 @@ in
       "ssl/certs/ca-certificates.crt" = lib.mkIf (pkgs.debian ? ca-certificates) {
         source = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
       };
-      "mime.types" = lib.mkIf (pkgs.debian ? media-types) {
-        source = "${pkgs.mailcap}/etc/mime.types";
-      };
+      "mime.types".source = "${pkgs.mailcap}/etc/mime.types";
       services = lib.mkIf (pkgs.debian ? netbase) { source = "${pkgs.iana-etc}/etc/services"; };
       protocols = lib.mkIf (pkgs.debian ? netbase) { source = "${pkgs.iana-etc}/etc/protocols"; };
     };

@@ -1,0 +1,144 @@
+# The guest profile: what every container's system has in common, as a NixOS module.
+#
+# systemd, the journal and the declared services; nothing that a machine needs and a
+# container does not. What it says of options that a release lacks is left out.
+{
+  # a package with bin/nixunits, or null
+  toolbox,
+  # capabilities that the container keeps
+  caps,
+  # services that wait for the network, beyond those that say so
+  waiting,
+}:
+{ lib, config, options, ... }:
+let
+  inherit (lib) mkDefault mkForce mkMerge;
+
+  # { a.b.c = value; } where the release has the option a.b.c
+  set =
+    path: value:
+    lib.optionalAttrs (lib.hasAttrByPath path options) (lib.setAttrByPath path value);
+  off = path: set (path ++ [ "enable" ]) (mkDefault false);
+
+  can = cap: lib.elem cap caps;
+
+  # What a service asks of systemd and can't have in a user namespace without certain
+  # capabilities: there, systemd refuses to start it. All other sandboxing is kept; where
+  # it needs mounts or namespaces (ProtectSystem, PrivateTmp, …) systemd goes without it by
+  # itself, and what is done by seccomp works.
+  needsMounts = [
+    "BindPaths" # files at another place
+    "BindReadOnlyPaths"
+    "TemporaryFileSystem" # directories hidden
+    "LogNamespace" # a journal of its own, mounted over the other
+    "PrivatePIDs" # a /proc of its own
+  ];
+  relax =
+    name: service:
+    let
+      user = lib.replaceStrings [ "@" ] [ "" ] name;
+      realtime = key: values: lib.optional (lib.elem (service.${key} or null) values) key;
+      dropped =
+        lib.optionals (!can "CAP_SYS_ADMIN") needsMounts
+        ++ lib.optionals (!can "CAP_SYS_NICE") (
+          realtime "CPUSchedulingPolicy" [ "rr" "fifo" ]
+          # (1 is the same by number)
+          ++ realtime "IOSchedulingClass" [ "realtime" 1 ]
+        );
+    in
+    # A service without a program of its own only adds to one of systemd's, which stay
+    # as they are.
+    if !service ? ExecStart then
+      service
+    else
+      removeAttrs service dropped
+      // lib.optionalAttrs (service.DynamicUser or false == true && !can "CAP_SYS_ADMIN") {
+        # Its directories would be mounted: it gets a user that stays.
+        DynamicUser = false;
+        User = service.User or user;
+        Group = service.Group or service.User or user;
+        X-NixUnits-StaticUser = true;
+      };
+
+  static = lib.filterAttrs (_: s: s.enable && s.serviceConfig.X-NixUnits-StaticUser or false) config.systemd.services;
+  ofStatic = f: lib.listToAttrs (lib.mapAttrsToList (_: s: f s.serviceConfig) static);
+in
+{
+  options.systemd.services = lib.mkOption {
+    type = lib.types.attrsOf (
+      lib.types.submodule (
+        { name, ... }:
+        {
+          options.serviceConfig = lib.mkOption { apply = relax name; };
+        }
+      )
+    );
+  };
+
+  config = mkMerge [
+    {
+      boot.isContainer = true;
+      # The closure does not depend on the id: the name is given at the start.
+      networking.hostName = mkDefault "";
+      systemd.package = mkDefault config.nixpkgs.pkgs.systemdMinimal;
+      systemd.suppressedSystemUnits = [
+        "console-getty.service"
+        "dbus-org.freedesktop.login1.service"
+        "systemd-bootctl.socket"
+        "systemd-bootctl@.service"
+        "systemd-hibernate-clear.service"
+        "systemd-logind.service"
+        "systemd-update-utmp.service"
+        "systemd-user-sessions.service"
+      ];
+    }
+    (off [ "documentation" ])
+    (off [ "environment" "stub-ld" ])
+    (off [ "networking" "firewall" ])
+    (off [ "networking" "resolvconf" ])
+    (set [ "networking" "useDHCP" ] (mkDefault false))
+    (off [ "nix" ])
+    (off [ "programs" "command-not-found" ])
+    (off [ "security" "sudo" ])
+    (set [ "security" "wrappers" ] (mkForce { }))
+    (off [ "services" "logrotate" ])
+    (off [ "services" "nscd" ])
+    (set [ "system" "nssModules" ] (mkForce [ ]))
+    (off [ "system" "switch" ])
+    (off [ "systemd" "coredump" ])
+    (off [ "systemd" "oomd" ])
+
+    # Before anything that needs the network: the addresses that the unit document
+    # declares are there, and usable.
+    (lib.optionalAttrs (toolbox != null) {
+      systemd.services = {
+        nixunits-wait = {
+          description = "Network of the container";
+          wantedBy = [ "multi-user.target" "network-online.target" ];
+          wants = [ "network.target" ];
+          before = [ "network.target" "network-online.target" ];
+          serviceConfig = {
+            Type = "oneshot";
+            RemainAfterExit = true;
+            ExecStart = "${toolbox}/bin/nixunits wait";
+          };
+        };
+      }
+      // lib.genAttrs waiting (_: {
+        wants = [ "nixunits-wait.service" ];
+        after = [ "nixunits-wait.service" ];
+      });
+    })
+
+    {
+      users.users = ofStatic (
+        s:
+        lib.nameValuePair s.User {
+          isSystemUser = mkDefault true;
+          group = mkDefault s.Group;
+        }
+      );
+      users.groups = ofStatic (s: lib.nameValuePair s.Group { });
+    }
+  ];
+}

@@ -1,0 +1,316 @@
+# The options of a declaration: what a container is and how it is run.
+#
+# Everything here but `config` describes the container from outside and ends in the
+# unit document (see unit.nix). Wherever a list is taken, a string is too.
+{ lib, config, id, ... }:
+let
+  inherit (lib) mkOption types;
+
+  words = s: lib.filter (w: lib.isString w && w != "") (builtins.split "[ \t\n]+" s);
+
+  # A list that may be written as a string of its items; null and "" are none.
+  listOr = item: types.coercedTo (types.nullOr types.str) (s: if s == null then [ ] else words s) (types.listOf item);
+  strings = listOr types.str;
+
+  # "" was how "not given" was written.
+  given = type: types.coercedTo types.str (s: if s == "" then null else s) (types.nullOr type);
+  text = types.lines;
+
+  addresses = what: mkOption {
+    type = strings;
+    default = [ ];
+    example = [ "10.0.0.2/24" ];
+    description = what;
+  };
+
+  # A number that a JSON file may hold as a string; null, "" and 0 are none.
+  number = types.coercedTo (types.either types.str types.int) (
+    v:
+    if v == "" || v == "0" || v == 0 then
+      null
+    else if lib.isInt v then
+      v
+    else if builtins.match "[0-9]+" v != null then
+      lib.toInt v
+    else
+      throw "${builtins.toJSON v} is not a number"
+  ) (types.nullOr types.int);
+
+  # "src", "src:dst", "src:dst:ro"
+  parseBind =
+    s:
+    let
+      parts = lib.splitString ":" s;
+      part = n: lib.elemAt parts n;
+      n = lib.length parts;
+    in
+    if n > 3 || lib.any (p: p == "") parts || (n == 3 && !lib.elem (part 2) [ "ro" "rw" ]) then
+      throw "bind: ${builtins.toJSON s}: expected \"source\", \"source:target\" or \"source:target:ro\""
+    else
+      {
+        source = part 0;
+        target = if n > 1 then part 1 else part 0;
+        readOnly = n == 3 && part 2 == "ro";
+      };
+  bind = types.submodule (
+    { config, ... }:
+    {
+      options = {
+        source = mkOption {
+          type = types.str;
+          example = "/srv/logs";
+          description = "The file or directory of the host.";
+        };
+        target = mkOption {
+          type = types.str;
+          default = config.source;
+          defaultText = lib.literalExpression "source";
+          example = "/var/log/service";
+          description = "Where the container sees it.";
+        };
+        readOnly = mkOption {
+          type = types.bool;
+          default = false;
+          description = "Whether the container may only read it.";
+        };
+      };
+    }
+  );
+
+  # "key = value" lines, as in sysctl.d(5)
+  parseSysctl =
+    s:
+    lib.listToAttrs (
+      lib.concatMap (
+        line:
+        let
+          blank = builtins.match "[ \t]*([#;].*)?" line != null;
+          m = builtins.match "[ \t]*([^= \t]+)[ \t]*=[ \t]*(.*[^ \t])?[ \t]*" line;
+        in
+        if blank then
+          [ ]
+        else if m == null then
+          throw "sysctl: ${builtins.toJSON line}: expected \"name=value\""
+        else
+          [ (lib.nameValuePair (lib.head m) (if lib.elemAt m 1 == null then "" else lib.elemAt m 1)) ]
+      ) (lib.splitString "\n" s)
+    );
+  sysctlValue = types.coercedTo (types.either types.bool types.int) (
+    v: if v == true then "1" else if v == false then "0" else toString v
+  ) types.str;
+
+  interface = types.submodule {
+    options = {
+      kind = mkOption {
+        type = types.nullOr (types.enum [ "veth" "ovs" "bridge" "vlan" "macvlan" "host" ]);
+        default = null;
+        description = ''
+          What the interface is. By default: "ovs" where `ovs` is given; "veth" where
+          `hostIp4`, `hostIp6` or `hostBridge` is, and for the interface called "veth"; otherwise
+          "host", an interface of the host that is moved into the container.
+        '';
+      };
+      ip4 = addresses "IPv4 addresses inside the container, with prefix length.";
+      ip6 = addresses "IPv6 addresses inside the container, with prefix length.";
+      hostIp4 = addresses "IPv4 addresses of the host's end of a veth.";
+      hostIp6 = addresses "IPv6 addresses of the host's end of a veth.";
+      hostBridge = mkOption {
+        type = given types.str;
+        default = null;
+        example = "br0";
+        description = "The Linux bridge that the host's end becomes a port of.";
+      };
+      mtu = mkOption {
+        type = number;
+        default = null;
+        description = "The largest packet; null: the kernel's default.";
+      };
+      mac = mkOption {
+        type = given types.str;
+        default = null;
+        example = "02:00:00:00:00:01";
+        description = "The hardware address; null: one that the kernel makes up.";
+      };
+      ovs = mkOption {
+        default = null;
+        description = "The Open vSwitch port that the interface is.";
+        type = types.nullOr (
+          types.submodule {
+            options = {
+              bridge = mkOption {
+                type = given types.str;
+                default = null;
+                example = "br0";
+                description = "The Open vSwitch bridge.";
+              };
+              vlan = mkOption {
+                type = number;
+                default = null;
+                example = 356;
+                description = "The VLAN tag of the port; null: untagged.";
+              };
+            };
+          }
+        );
+      };
+      macvlan = mkOption {
+        default = null;
+        description = "A macvlan beside the interface, for an address that may move (VRRP).";
+        type = types.nullOr (
+          types.submodule {
+            options = {
+              vrid = mkOption {
+                type = number;
+                default = null;
+                example = 7;
+                description = "The VRRP router id, which the hardware address is made of.";
+              };
+              ip4 = addresses "IPv4 addresses of the macvlan.";
+              ip6 = addresses "IPv6 addresses of the macvlan.";
+            };
+          }
+        );
+      };
+    };
+  };
+in
+{
+  options = {
+    id = mkOption {
+      type = types.str;
+      default = id;
+      readOnly = true;
+      description = "The container's id.";
+    };
+
+    config = mkOption {
+      type = types.deferredModule;
+      default = { };
+      example = lib.literalExpression ''{ services.httpd.enable = true; system.stateVersion = "25.11"; }'';
+      description = "What the container is inside: a NixOS module (a set, a function or a file).";
+    };
+    specialArgs = mkOption {
+      type = types.attrsOf types.raw;
+      default = { };
+      description = "Further arguments for the modules of `config`.";
+    };
+    systemdDeps = mkOption {
+      type = strings;
+      default = [ ];
+      example = [ "myapp" ];
+      description = ''
+        Services that start only when the network is ready. Those ordered after
+        network.target or network-online.target do so anyway.
+      '';
+    };
+
+    autoStart = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether the container is started when the host is.";
+    };
+    bind = mkOption {
+      type = types.coercedTo types.str words (types.listOf (types.coercedTo types.str parseBind bind));
+      default = [ ];
+      example = [ "/srv/logs:/var/log/service:ro" ];
+      description = ''
+        Files and directories of the host that the container sees: "source",
+        "source:target", "source:target:ro", or sets of `source`, `target` and `readOnly`.
+      '';
+    };
+    caps_allow = mkOption {
+      type = strings;
+      default = [ ];
+      example = [ "CAP_NET_BIND_SERVICE" ];
+      description = ''
+        Capabilities that the container keeps. Without being named here, those that
+        reach beyond the container (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_MKNOD, …) are dropped.
+      '';
+    };
+    privateUsers = mkOption {
+      type = types.nullOr types.bool;
+      default = null;
+      description = ''
+        Whether the container's users are a range of their own on the host (a user
+        namespace). null: yes, unless it joins a network namespace that exists.
+      '';
+    };
+    nspawnArgs = mkOption {
+      type = strings;
+      default = [ ];
+      example = [ "--tmpfs=/scratch" ];
+      description = "Further arguments of systemd-nspawn: a list, or a string of words.";
+    };
+    sysctl = mkOption {
+      type = types.coercedTo types.str parseSysctl (types.attrsOf sysctlValue);
+      default = { };
+      example = { "net.ipv4.ip_forward" = 1; };
+      description = "Kernel parameters of the container's own namespaces: a set, or lines of \"name=value\".";
+    };
+    extra = mkOption {
+      type = text;
+      default = "";
+      description = "Shell commands that run in the container when it has started, by its /bin/sh.";
+    };
+    preCheckNetReadyScript = mkOption {
+      type = types.nullOr (types.either types.path text);
+      default = null;
+      description = ''
+        A program of the container, or shell commands, that must succeed before the
+        network counts as ready.
+      '';
+    };
+
+    netns_path = mkOption {
+      type = given types.str;
+      default = null;
+      description = "The same as `network.netns_path`.";
+    };
+    network = {
+      private = mkOption {
+        type = types.bool;
+        default = true;
+        description = "Whether the container has a network of its own; if not, it shares the host's.";
+      };
+      netns_path = mkOption {
+        type = given types.str;
+        default = null;
+        example = "/run/netns/blue";
+        description = ''
+          A network namespace that exists, which the container joins. It can't have
+          interfaces nor a user namespace then.
+        '';
+      };
+      interfaces = mkOption {
+        type = types.attrsOf interface;
+        default = { };
+        description = "Network interfaces, by their name in the container.";
+      };
+      ip4route = mkOption {
+        type = given types.str;
+        default = null;
+        example = "10.0.0.254";
+        description = "The gateway of the IPv4 default route.";
+      };
+      ip6route = mkOption {
+        type = given types.str;
+        default = null;
+        example = "2001:db8::1";
+        description = "The gateway of the IPv6 default route.";
+      };
+      dns = mkOption {
+        type = types.coercedTo types.str (
+          s: if lib.elem s [ "copy" "none" ] then s else words s
+        ) (types.either (types.enum [ "copy" "none" ]) (types.listOf types.str));
+        default = "copy";
+        example = [ "9.9.9.9" ];
+        description = "The container's resolvers: the host's (\"copy\"), \"none\", or these.";
+      };
+      nft = mkOption {
+        type = text;
+        default = "";
+        description = "An nftables ruleset for the container's network.";
+      };
+    };
+  };
+}

@@ -1,0 +1,76 @@
+# The unit document: everything about how to run a container, as one value.
+#
+# config: the evaluated options; guest: the evaluated system. Both are lazy: the network
+# can be read without the system, and the other way round.
+{ lib, pkgs, config, guest }:
+let
+  inherit (config) network;
+  orNull = s: if s == "" then null else s;
+
+  netns =
+    let
+      here = network.netns_path;
+      top = config.netns_path;
+    in
+    if here != null && top != null && here != top then
+      throw "netns_path and network.netns_path are both given, and differ: ${top}, ${here}"
+    else if here != null then
+      here
+    else
+      top;
+
+  interface =
+    name: i:
+    let
+      ovs = if i.ovs == null || i.ovs.bridge == null then null else { inherit (i.ovs) bridge vlan; };
+    in
+    {
+      kind =
+        if i.kind != null then
+          i.kind
+        else if ovs != null then
+          "ovs"
+        else if name == "veth" || i.hostIp4 != [ ] || i.hostIp6 != [ ] || i.hostBridge != null then
+          "veth"
+        else
+          "host";
+      inherit (i) ip4 ip6 hostIp4 hostIp6 hostBridge mtu mac;
+      inherit ovs;
+      macvlan = if i.macvlan == null then null else { inherit (i.macvlan) vrid ip4 ip6; };
+    };
+
+  toplevel = guest.config.system.build.toplevel;
+in
+{
+  version = 1;
+  inherit (config) id autoStart bind nspawnArgs sysctl;
+  system = "${toplevel}";
+  init = "${toplevel}/init";
+  os = {
+    name = guest.config.system.nixos.distroName;
+    version = guest.config.system.nixos.release;
+  };
+  caps = lib.unique config.caps_allow;
+  privateUsers = if config.privateUsers != null then config.privateUsers else netns == null;
+  network = {
+    inherit (network) private dns;
+    inherit netns;
+    interfaces = lib.mapAttrs interface network.interfaces;
+    routes = {
+      ip4 = network.ip4route;
+      ip6 = network.ip6route;
+    };
+    nft = orNull network.nft;
+  };
+  extra = orNull config.extra;
+  readyCheck =
+    let
+      check = config.preCheckNetReadyScript;
+    in
+    if check == null || check == "" then
+      null
+    else if lib.types.path.check check then
+      "${check}"
+    else
+      "${pkgs.writeShellScript "ready-check" check}";
+}
