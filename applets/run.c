@@ -145,10 +145,26 @@ static int make_journal(struct run *r, int userns, struct err *e)
 	return 0;
 }
 
+/* A container never runs with less than was declared. */
+static int refuse_unknown(const struct unit *u, struct err *e)
+{
+	const char *field = u->net.nft	   ? "network.nft" :
+			    u->n_sysctls   ? "sysctl" :
+			    u->extra	   ? "extra" :
+			    u->ready_check ? "preCheckNetReadyScript" :
+					     NULL;
+
+	return field ? err_set(e, NU_MISSING, "it declares %s, which this version can't apply",
+			       field) :
+		       0;
+}
+
 static int prepare(struct run *r, struct err *e)
 {
 	autoclose int userns = -1;
 
+	if (refuse_unknown(r->u, e) < 0)
+		return -1;
 	if (r->u->private_users) {
 		if (uid_alloc(r->u->id, &r->uid_base, e) < 0)
 			return -1;

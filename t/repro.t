@@ -11,7 +11,7 @@ build() {	# build DIR LOCALE UMASK: a copy of the source, built there
 	(
 		umask "$3"
 		cd "$REPO"
-		tar cf - Makefile applets lib nix man | tar xf - -C "$1" --no-same-permissions
+		tar cf - Makefile applets lib nix man $(ls flake.lock 2>/dev/null) | tar xf - -C "$1" --no-same-permissions
 		cp -a build/deps "$1/build/"
 		find "$1" -name '*.[ch]' -exec touch {} +
 	)
