@@ -49,6 +49,9 @@ fields=$(grep -ohE 'json_at\([^)]*, "[A-Za-z0-9]+"\)|_at\(.*, "[A-Za-z0-9]+",' l
 	grep -oE '"[A-Za-z0-9]+"' | tr -d '"' | sorted)
 is "$(for f in $fields; do grep -qE "^\.(It )?Va (.* , )?$f( |\$)" man/nixunits.5 || echo "$f"; done)" '' \
 	'nixunits(5) has every field of the unit document'
+options=$(grep -oE '^ *[a-zA-Z0-9_]+ = (mkOption|addresses)' nix/options.nix | awk '{ print $1 }' | sorted)
+is "$(for o in $options; do grep -qE "^\.(It )?Va (.* , )?$o( |\$)" man/nixunits.5 || echo "$o"; done)" '' \
+	'and every option of a declaration'
 
 # README.md and INSTALL.
 is "$(for a in $applets; do
