@@ -99,6 +99,9 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
 		autofree char *inside = xfmt("/var/log/journal/%s", n->machine_id);
 		add_bind(argv, n->journal, inside, false, u->private_users);
 	}
+	/* Debian's systemd mounts this at its start, and gives up where it can't: without
+	 * CAP_SYS_ADMIN it has to be there already. */
+	strv_add(argv, "--tmpfs=/run/lock:mode=1777,size=5242880");
 	add_bind(argv, n->store, "/nix/store", true, false);
 	add_bind(argv, n->unit_json, "/run/nixunits/unit.json", true, false);
 	for (size_t i = 0; i < u->n_binds; i++)
