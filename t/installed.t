@@ -17,9 +17,10 @@ on_host() {
 		'notify machine.slice yes mixed ' 'and reads it as it is meant'
 	ok 'nixunits is in PATH' host nixunits --version
 	ok 'and finds its nix code' host_sh '[ -d /usr/local/share/nixunits/nix ]'
-	run host env PATH=/usr/local/bin nixunits install
+	run host nixunits install
 	like "$err" 'nothing to do' 'again: nothing to do'
-	run host env PATH=/nowhere /usr/local/bin/nixunits install --prefix /opt/nu
+	host sh -c 'mkdir /root/bare; ln -s "$(command -v gzip)" /root/bare/'
+	run host env PATH=/root/bare /usr/local/bin/nixunits install --prefix /opt/nu
 	like "$err" 'need nix-build .*apt-get install nix-bin' 'what units will need is named'
 	run host /opt/nu/bin/nu-install --uninstall
 	succeeds 'the other prefix goes by itself'

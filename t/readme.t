@@ -1,0 +1,26 @@
+#!/bin/sh
+# README.md's quick start, as pasted: every line of it but those that install packages and build.
+. "$(dirname "$0")/lib/host.sh"
+
+# The commands of the section, in one script: a later one may need what an earlier one did.
+awk '/^## /{ here = /Quick start/ } here && /^```/ { code = /sh$/; next } here && code' \
+	"$REPO/README.md" >"$T/all"
+sed -e '/^apt-get/,/[^\\]$/d' -e '/^make/d' "$T/all" >"$T/script"
+
+on_host() {
+	host_install
+	like "$(cat "$T/all")" '^make install$' 'the README builds and installs'
+	unlike "$(cat "$T/script")" 'apt-get|make' 'which other tests do'
+	# What nix does is said elsewhere: here it would hide the rest.
+	run host sh -euxc "cd /src; $(cat "$T/script")" </dev/null
+	err=$(printf '%s' "$err" | grep -v ': building ')
+	succeeds 'all of its commands succeed'
+	like "$out" '<h1>It runs' 'curl shows the page'
+	like "$out" 'status: started' 'status shows that it runs'
+	like "$out" 'systemd\[1\]:' 'journalctl shows its journal'
+	like "$err" 'web2: deleted$' 'and it is gone in the end'
+	is "$(host nixunits list -q)" '' 'with nothing left'
+}
+
+each_suite on_host
+done_testing
