@@ -56,6 +56,7 @@ static void nix_start(struct nix *nix, const struct build *b, const struct site 
 	*nix = (struct nix){ .what = what, .trace = b->trace, .inputs = in, .copy = b->d->copy };
 	decl_trees(b->d, nix->trees);
 	strv_add(&nix->argv, "nix-build");
+	strv_add(&nix->argv, "--no-out-link"); /* nothing where the user happens to be */
 	strv_add(&nix->argv, "--store");
 	strv_add(&nix->argv, store);
 	nix_options(&nix->argv, decl_is_debian(b->d));
