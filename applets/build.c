@@ -117,6 +117,9 @@ static int build_unit(struct decl *d, const struct options *o, struct err *e)
 			       "%s: the NixOS host's configuration declares it; build the host", d->id);
 	if (geteuid() != 0)
 		return err_set(e, NU_FAILED, "%s: only root can build a unit", d->id);
+	if (!d->given && !store_exists(d->id))
+		return err_set(e, NU_USAGE, "%s: no such unit: give its configuration with -n FILE",
+			       d->id);
 	autoclose int dir = store_lock(d->id, true, &created, LIFE_LOCK_MS, e);
 	if (dir < 0)
 		return -1;

@@ -19,6 +19,8 @@
 enum { ACT_BUILDS = 104, ACT_BUILD = 105, RESULT_LOG = 101, RESULT_PROGRESS = 105 };
 enum { LEVEL_ERROR = 0, LEVEL_WARNING = 1, LEVEL_INFO = 3 };
 
+#define GRACE_MS 3000 /* from the request to end until the end */
+
 /* What is shown while nix works: one line, rewritten on a terminal; a line for each
  * step elsewhere. */
 struct progress {
@@ -298,16 +300,19 @@ static void watch(struct nix *nix, pid_t pid, int out, int log)
 			      .start = now_ms() };
 	autobuf struct buf pending = { 0 };
 	struct pollfd fds[] = { { .fd = log, .events = POLLIN }, { .fd = out, .events = POLLIN } };
-	bool killed = false;
+	int64_t asked = 0; /* to end, when */
 
 	if (!p.terminal)
 		say("%s: evaluating", p.what);
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-		int n = poll(fds, 2, p.terminal ? 200 : -1);
+		int n = poll(fds, 2, p.terminal || interrupted ? 200 : -1);
 
-		if (interrupted && !killed) {
+		/* A nix that is deep in an evaluation may not listen. */
+		if (interrupted && !asked) {
 			kill(pid, SIGTERM);
-			killed = true;
+			asked = now_ms();
+		} else if (interrupted && now_ms() - asked > GRACE_MS) {
+			kill(pid, SIGKILL);
 		}
 		if (n < 0 && errno != EINTR)
 			break;

@@ -2,17 +2,27 @@
 # Bad input and a lacking host: a message that names the thing, an exit code, nothing changed.
 . "$(dirname "$0")/lib/host.sh"
 
-tree() { host_sh 'find /var/lib/nixunits -not -path "*/store/default/*" | sort; cat /var/lib/nixunits/uidmap 2>/dev/null || true; cut -d" " -f2 /proc/self/mounts | sort'; }
+tree() {
+	host_sh 'find /var/lib/nixunits -mindepth 2 -not -path "*/store/*" 2>/dev/null | sort
+		cat /var/lib/nixunits/uidmap 2>/dev/null || true
+		cut -d" " -f2 /proc/self/mounts | sort'
+}
+
+# unchanged NAME: the host is as `tree >$T/before` saw it.
+unchanged() {
+	tree >"$T/after"
+	is "$(diff "$T/before" "$T/after")" '' "$1"
+}
 
 # refused CODE REGEX NAME COMMAND...: the command says so, exits so, and changes nothing.
 refused() {
 	local code=$1 regex=$2 name=$3
 	shift 3
-	before=$(tree)
+	tree >"$T/before"
 	run host "$@"
 	is "$status" "$code" "$name: exit code $code"
 	like "$err" "$regex" "$name: says why"
-	is "$(tree)" "$before" "$name: nothing changed"
+	unchanged "$name: nothing changed"
 }
 
 errors() {
@@ -29,7 +39,7 @@ errors() {
 		echo "{ ... }: throw \"no way\"" >throws.nix
 		echo "{ ... }: { confg = { }; }" >unknown.nix
 		echo "{ ... }: { network.interfaces.lan = { kind = \"veth\"; ip4 = \"10.0.0.2/33\"; }; config.system.stateVersion = \"25.11\"; }" >cidr.nix
-		echo "let f = n: f (n + 1); in f 0" >loops.nix'
+		echo "{ ... }: { x = builtins.match \"(a|a)*b\" \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; }.x" >loops.nix'
 	b="nixunits build -p debian"
 
 	run host nixunits list
@@ -55,17 +65,17 @@ errors() {
 	refused 2 'deep.json: line 1, column [0-9]+: nested more than 100 deep' '10,000 deep' $b -n /root/t/web_default.nix -j /root/t/deep.json
 	refused 2 '/root/t/none.json: No such file' 'no such parameters' $b -n /root/t/web_default.nix -j /root/t/none.json
 	refused 2 '/root/t/none.nix: No such file' 'no such configuration' $b -n /root/t/none.nix -j /root/t/web2.json
-	refused 2 'no earlier build' 'nothing to build again' nixunits build web2
+	refused 2 'no such unit: give its configuration' 'nothing to build again' nixunits build web2
 
 	refused 1 'syntax error' 'a .nix that does not parse' $b -n /root/t/syntax.nix -i web2
 	refused 1 'no way' 'one that throws' $b -n /root/t/throws.nix -i web2
 	refused 1 'confg' 'an unknown option' $b -n /root/t/unknown.nix -i web2
-	refused 1 'interfaces.lan.*10.0.0.2/33.*prefix length above 32' 'a bad prefix' $b -n /root/t/cidr.nix -i web2
+	refused 2 'interfaces.lan.*10.0.0.2/33.*prefix length above 32' 'a bad prefix' $b -n /root/t/cidr.nix -i web2
 
-	before=$(tree)
-	run host timeout -s INT -k 30 3 $b -n /root/t/loops.nix -i web2
+	tree >"$T/before"
+	run host timeout --preserve-status -s INT -k 30 3 $b -n /root/t/loops.nix -i web2
 	is "$status" 130 'one that loops, interrupted: exit code 130'
-	is "$(tree)" "$before" 'leaves no mount, no lock, no half generation'
+	unchanged 'leaves no mount, no lock, no half generation'
 	ok 'and no process' host_sh '! pgrep -x nix-build'
 
 	refused 3 'web9: no such unit' 'start of an unknown unit' nixunits start web9
@@ -79,11 +89,11 @@ errors() {
 
 	# Not root: nothing but messages.
 	refused 1 'only root' 'a build by an ordinary user' setpriv --reuid 65534 --clear-groups \
-		$b -n /root/../src/nix/examples/quickstart/web_default.nix -j /src/nix/examples/quickstart/web2.json
+		$b -n /src/nix/examples/quickstart/web_default.nix -j /src/nix/examples/quickstart/web2.json
 
 	# Programs that are missing.
 	refused 77 'nix-build: not found.*apt-get install nix-bin' 'no nix' \
-		env PATH=/usr/local/bin:/root/few sh -c 'mkdir -p /root/few; ln -sf /usr/bin/dpkg-query /usr/bin/dpkg /root/few/; exec nixunits build -p debian -n /root/t/web_default.nix -j /root/t/web2.json'
+		/bin/sh -c 'mkdir -p /root/few; ln -sf /usr/bin/dpkg-query /usr/bin/dpkg /root/few/; PATH=/usr/local/bin:/root/few exec nixunits build -p debian -n /root/t/web_default.nix -j /root/t/web2.json'
 	refused 77 'machinectl: .*install systemd-container' 'no machinectl' \
 		env PATH=/usr/local/bin nixunits poweroff web2
 
@@ -102,10 +112,11 @@ errors() {
 	host pkill httpd
 	run host nixunits build -f web2
 	succeeds 'and can be built again without the server'
+	host_sh 'nixunits start -q web2; nixunits stop -q web2; nixunits build -q -f web2'
 	refused 77 'systemd-nspawn: not found.*systemd-container' 'no systemd-nspawn' env PATH=/nowhere /usr/local/bin/nixunits run web2
 
 	# A NixOS host's own unit is not ours to touch.
-	host_sh 'mkdir -p /etc/nixunits; nixunits unit -N web2 >/etc/nixunits/web2.json'
+	host_sh 'mkdir -p /etc/nixunits; nixunits unit web2 >/root/web2.json; mv /root/web2.json /etc/nixunits/'
 	is "$(host nixunits status -o json web2 | jq .in_nixos)" true 'a unit of the NixOS host is shown as such'
 	refused 1 'declares it' 'build of such a unit' $b -n /root/t/web_default.nix -j /root/t/web2.json
 	refused 1 'declares it' 'delete of such a unit' nixunits delete -f web2

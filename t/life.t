@@ -6,7 +6,7 @@ field() { host nixunits status "$1" -o json | jq -r "$2"; }
 traces() {
 	host_sh 'ip -brief link | cut -d" " -f1; cut -d" " -f2 /proc/self/mounts | sort
 		ls /run/systemd/machines 2>/dev/null || true
-		find /sys/fs/cgroup/machine.slice -mindepth 1 -maxdepth 1 2>/dev/null || true'
+		find /run/systemd/nspawn /sys/fs/cgroup/machine.slice -mindepth 2 2>/dev/null || true'
 }
 
 life() {

@@ -15,8 +15,8 @@ footprint() {
 		cat /var/lib/nixunits/uidmap 2>/dev/null || true
 		ls /var/lib/nixunits/gcroots /var/lib/nixunits/containers 2>/dev/null || true
 		ls /var/lib/nixunits/store/default/root/nix/var/nix/gcroots/nixunits 2>/dev/null || true
-		ls /run/systemd/machines /run/systemd/nspawn/* 2>/dev/null || true
-		find /sys/fs/cgroup/machine.slice -mindepth 1 -maxdepth 1 2>/dev/null || true'
+		ls /run/systemd/machines 2>/dev/null || true
+		find /run/systemd/nspawn /sys/fs/cgroup/machine.slice -mindepth 2 2>/dev/null || true'
 }
 
 page() { host curl --silent --fail --max-time 5 --retry 3 --retry-connrefused "$1"; }
@@ -26,7 +26,7 @@ quickstart() {
 	host_sh 'cp /src/nix/examples/quickstart/* /root/; mkdir -p /var/lib/nixunits/gcroots \
 		/var/lib/nixunits/containers /var/lib/nixunits/store/default/root/nix/var/nix/gcroots/nixunits; \
 		touch /var/lib/nixunits/uidmap'
-	before=$(footprint)
+	footprint >"$T/before"
 
 	run host_sh 'cd /root; nixunits build -n ./web_default.nix -j ./web2.json -p debian -s'
 	succeeds 'the quick start builds and starts web2'
@@ -118,7 +118,8 @@ quickstart() {
 
 	run host nixunits delete -f -r web2 web3
 	succeeds 'both are deleted'
-	is "$(footprint)" "$before" 'and the host is as it was'
+	footprint >"$T/after"
+	is "$(diff "$T/before" "$T/after")" '' 'and the host is as it was'
 	run host nixunits status web2
 	is "$status" 3 'a deleted unit is unknown'
 }

@@ -7,6 +7,10 @@ awk '/^## /{ here = /Quick start/ } here && /^```/ { code = /sh$/; next } here &
 	"$REPO/README.md" >"$T/all"
 sed -e '/^apt-get/,/[^\\]$/d' -e '/^make/d' "$T/all" >"$T/script"
 
+# And its larger declaration.
+awk '/^## /{ here = /larger declaration/ } here && /^```/ { code = /nix$/; next } here && code' \
+	"$REPO/README.md" >"$T/large.nix"
+
 on_host() {
 	host_install
 	like "$(cat "$T/all")" '^make install$' 'the README builds and installs'
@@ -20,6 +24,13 @@ on_host() {
 	like "$out" 'systemd\[1\]:' 'journalctl shows its journal'
 	like "$err" 'web2: deleted$' 'and it is gone in the end'
 	is "$(host nixunits list -q)" '' 'with nothing left'
+
+	host_put /root/large.nix <"$T/large.nix"
+	echo '{ caps_allow = [ "CAP_NET_RAW" ]; }' | host_put /root/site.nix
+	run host sh -c 'cd /root; nixunits eval -n large.nix -i large -p debian | nixunits unit -'
+	succeeds 'the larger declaration evaluates, to a valid document'
+	is "$(printf '%s' "$out" | jq -c '[.caps, .autoStart, .network.interfaces.dmz.hostBridge]')" \
+		'[["CAP_NET_BIND_SERVICE","CAP_NET_RAW"],true,"br0"]' 'with what its import adds'
 }
 
 each_suite on_host
