@@ -39,7 +39,7 @@ ln -sfn $system /run/booted-system
 
 ## /etc: what is declared, beside what the guest made itself.
 etc=@etc@/etc
-ln -sfn $etc /etc/.static.new && mv -T /etc/.static.new /etc/static
+ln -sfn $etc /etc/.static.new && mv -fT /etc/.static.new /etc/static
 # Links to what is declared no more, and copies of it, go.
 find /etc -type l 2>/dev/null | while read -r f; do
 	case $(readlink "$f") in
@@ -66,7 +66,7 @@ done
 
 ## Users, before anything is owned by them.
 awk -f @users_awk@ -v mutable=@mutable@ @users@ && for f in passwd group shadow; do
-	mv /etc/.$f.new /etc/$f
+	mv -f /etc/.$f.new /etc/$f
 done || say "/etc/passwd could not be made"
 while IFS=: read -r user home mode; do
 	[ -d "$home" ] || { mkdir -p "$home" && chown "$user:" "$home" && chmod "$mode" "$home"; }

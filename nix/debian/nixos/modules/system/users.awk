@@ -86,5 +86,5 @@ END {
 	}
 	printf "" >> "/etc/.homes"
 	close("/etc/.shadow.new")
-	exit system("chmod 600 /etc/.shadow.new && cd /var/lib/nixos && for f in uid-map gid-map declared; do mv $f.new $f; done")
+	exit system("chmod 600 /etc/.shadow.new && cd /var/lib/nixos && for f in uid-map gid-map declared; do mv -f $f.new $f; done")
 }
