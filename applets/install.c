@@ -607,8 +607,8 @@ static int run(int argc, char **argv)
 		.force = force,
 	};
 	if (!*j.destdir && access("/etc/NIXOS", F_OK) == 0)
-		die(NU_FAILED, "this is NixOS: import the nixunits module instead, which its own "
-			       "rebuild installs and removes");
+		die(NU_FAILED, "this is NixOS, where the system's own rebuild installs things: see "
+			       "INSTALL");
 	j.manifest = xfmt("%s/share/nixunits/manifest", j.prefix);
 	if (manifest_read(&j, &e) < 0 || (remove ? uninstall : install)(&j, &e) < 0)
 		return say_err(&e);
