@@ -136,16 +136,17 @@ let
             ];
       };
 
-  # Every module reached, each once.
+  # Every module reached, each once; what is imported comes before its importer, so
+  # that lists and lines of a module follow those it builds on.
   collect =
     args: modules:
-    genericClosure {
+    lib.reverseList (genericClosure {
       startSet = imap1 (load args {
         file = "<unknown-file>";
         key = "";
       }) modules;
       operator = m: m.imports;
-    };
+    });
 
   ## Merging ##################################################################
 
@@ -259,8 +260,8 @@ let
         }
         ++ defs;
       merged =
-        if opt.readOnly or false && length defs > 1 then
-          throw "The option `${showOption loc}' is read-only, but it is set several times:${showDefs defs}"
+        if opt.readOnly or false && length all > 1 then
+          throw "The option `${showOption loc}' is read-only, but it is set several times:${showDefs all}"
         else
           lib.mergeDefinitions loc type all;
       value = if opt ? apply then opt.apply merged.mergedValue else merged.mergedValue;

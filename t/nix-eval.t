@@ -1,0 +1,254 @@
+#!/bin/sh
+# What a declaration evaluates to: its options and their spellings, the unit documents of the
+# README's examples (t/golden), what is reported as read, what is not evaluated, and the messages.
+# Nothing is built, and no installed Debian package counts: the index is t/golden/dpkg.json.
+. "$(dirname "$0")/lib/tap.sh"
+
+REPO=$(cd "$(dirname "$0")/.." && pwd)
+GOLDEN=$REPO/t/golden
+need nix-instantiate jq
+
+export NIX_CONFIG='build-users-group =
+substituters =' NIX_STATE_DIR="$T/var" NIX_CONF_DIR="$T" HOME="$T"
+instantiate() { nix-instantiate --store "$T/root" --eval --strict --json "$@"; }
+
+# evaluate DECLARATION ATTR [ARG...] - of the container `t', or another --argstr id
+evaluate() {
+	local file="$1" attr="$2" id=t
+	shift 2
+	case " $* " in *" id "*) ;; *) set -- --argstr id $id "$@" ;; esac
+	instantiate -A "$attr" --argstr configuration "$file" --argstr nixpkgs "$REPO/nix/debian" \
+		--argstr dpkg "$GOLDEN/dpkg.json" --argstr system x86_64-linux "$@" "$REPO/nix/default.nix"
+}
+# the same of a declaration given as text
+declared() {
+	local text="$1"
+	shift
+	printf '%s\n' "$text" >"$T/declared.nix"
+	evaluate "$T/declared.nix" "$@"
+}
+said() { sed -n 's/^trace: nixunits read: //p'; }
+# gives TEXT ATTR WANT [NAME] - a declaration's text, a part of its document, the part's value
+gives() {
+	run declared "$1" "document.$2"
+	is "$(printf '%s' "$out" | jq -cS .) $(printf '%s' "$err" | grep -v '^trace: nixunits read:')" \
+		"$(printf '%s' "$3" | jq -cS .) " "${4:-$1}"
+}
+# refuses TEXT ATTR REGEX [NAME] - a declaration that doesn't evaluate, and what is said
+refuses() {
+	run declared "$1" "document${2:+.}$2"
+	if [ "$status" = 0 ]; then
+		fail "${4:-refused: $1}"
+		tap_shown "$out"
+	else
+		like "$err" "$3" "${4:-refused: $1}"
+	fi
+}
+
+# The README's examples.
+golden() {
+	run evaluate "$GOLDEN/$1.nix" document --argstr parameters "$GOLDEN/$2.json" --argstr id "$2"
+	printf '%s' "$out" | sed -E 's,/nix/store/[a-z0-9]{32}-,/nix/store/HASH-,g' | jq -S . >"$T/golden"
+	[ -z "${UPDATE:-}" ] || cp "$T/golden" "$GOLDEN/$2.unit.json"
+	is "$(cat "$T/golden")" "$(cat "$GOLDEN/$2.unit.json")" "$1.nix with $2.json: the unit document"
+}
+golden web_default web2
+golden router router1
+
+# What the shared base holds.
+base=$(evaluate "$GOLDEN/web_default.nix" document.system --argstr id dummy 2>/dev/null)
+like "$base" '^"/nix/store/' 'the base evaluates without parameters'
+is "$(evaluate "$GOLDEN/web_default.nix" document.system --argstr parameters "$GOLDEN/web2.json" 2>/dev/null)" \
+	"$base" 'neither id nor addresses are part of the system'
+isnt "$(declared '{ config.environment.etc.x.text = ""; }' document.system 2>/dev/null)" "$base" \
+	'another config is another system'
+
+# Laziness.
+gives '{ config = throw "evaluated"; network.interfaces.veth.ip4 = "10.0.0.2/31"; }' \
+	network.interfaces.veth.ip4 '["10.0.0.2/31"]' 'the network does not need the config'
+gives '{ config = { a = throw "evaluated"; }; bind = "/srv"; }' \
+	'bind' '[{"readOnly": false, "source": "/srv", "target": "/srv"}]' 'nor do binds'
+run declared '{ network.interfaces = throw "evaluated"; bind = throw "evaluated"; config.services.httpd.enable = true; }' \
+	document.system
+succeeds 'the config needs neither'
+
+# Defaults.
+gives '{ }' network '{ "private": true, "netns": null, "interfaces": {}, "dns": "copy", "nft": null,
+	"routes": { "ip4": null, "ip6": null } }' 'without a network: a private one'
+gives '{ }' privateUsers true 'a user namespace'
+gives '{ network.private = false; }' network.private false
+gives '{ }' caps '[]'
+gives '{ }' autoStart false
+gives '{ id, ... }: { extra = id; }' extra '"t"'
+
+# Spellings: a string is valid wherever a list is.
+gives '{ nspawnArgs = "--a=b  --c"; }' nspawnArgs '["--a=b", "--c"]'
+gives '{ nspawnArgs = [ "--a=b c" "--d" ]; }' nspawnArgs '["--a=b c", "--d"]'
+gives '{ nspawnArgs = ""; }' nspawnArgs '[]'
+gives '{ caps_allow = "CAP_NET_ADMIN"; }' caps '["CAP_NET_ADMIN"]'
+gives '{ caps_allow = [ "CAP_NET_RAW" "CAP_NET_RAW" ]; }' caps '["CAP_NET_RAW"]'
+for i in ip4 ip6 hostIp4 hostIp6; do
+	gives "{ network.interfaces.veth.$i = \"a/1\"; }" "network.interfaces.veth.$i" '["a/1"]'
+	gives "{ network.interfaces.veth.$i = [ \"a/1\" \"b/2\" ]; }" "network.interfaces.veth.$i" '["a/1", "b/2"]'
+	gives "{ network.interfaces.veth.$i = \"\"; }" "network.interfaces.veth.$i" '[]'
+done
+gives '{ bind = "/a"; }' bind '[{"source": "/a", "target": "/a", "readOnly": false}]'
+gives '{ bind = [ "/a:/b" "/c:/d:ro" "/e:/f:rw" ]; }' bind '[
+	{"source": "/a", "target": "/b", "readOnly": false},
+	{"source": "/c", "target": "/d", "readOnly": true},
+	{"source": "/e", "target": "/f", "readOnly": false}]'
+gives '{ bind = [ { source = "/a"; target = "/b"; readOnly = true; } { source = "/c"; } ]; }' bind '[
+	{"source": "/a", "target": "/b", "readOnly": true},
+	{"source": "/c", "target": "/c", "readOnly": false}]'
+gives '{ sysctl = "a.b=1\n# no\n  c.d = e f \n\n"; }' sysctl '{"a.b": "1", "c.d": "e f"}'
+gives '{ sysctl = { "a.b" = 1; "c.d" = true; e = "f"; }; }' sysctl '{"a.b": "1", "c.d": "1", "e": "f"}'
+gives '{ netns_path = "/run/netns/x"; }' network.netns '"/run/netns/x"'
+gives '{ network.netns_path = "/run/netns/x"; }' network.netns '"/run/netns/x"'
+gives '{ netns_path = ""; }' network.netns null
+gives '{ netns_path = "/run/netns/x"; }' privateUsers false 'no user namespace with a given network namespace'
+gives '{ network.dns = "none"; }' network.dns '"none"'
+gives '{ network.dns = "9.9.9.9"; }' network.dns '["9.9.9.9"]'
+gives '{ network.dns = [ "9.9.9.9" "::1" ]; }' network.dns '["9.9.9.9", "::1"]'
+gives '{ network.interfaces.e.mtu = "1400"; }' network.interfaces.e.mtu 1400
+gives '{ network.interfaces.e.macvlan = { vrid = "7"; ip4 = "a/1"; }; }' network.interfaces.e.macvlan \
+	'{"vrid": 7, "ip4": ["a/1"], "ip6": []}'
+gives '{ network.interfaces.e.ovs = { bridge = "br0"; vlan = 0; }; }' network.interfaces.e.ovs \
+	'{"bridge": "br0", "vlan": null}' 'VLAN 0: untagged'
+gives '{ network.interfaces.e.ovs.bridge = ""; }' network.interfaces.e.ovs null 'no bridge: no port'
+gives '{ preCheckNetReadyScript = "/bin/true"; }' readyCheck '"/bin/true"'
+like "$(declared '{ preCheckNetReadyScript = "true"; }' document.readyCheck 2>/dev/null)" \
+	'^"/nix/store/.*-ready-check"$' 'preCheckNetReadyScript as shell commands'
+
+# The kind of an interface.
+kind() { gives "{ network.interfaces.$1; }" "network.interfaces.${1%%[. ]*}.kind" "\"$2\"" "$1: $2"; }
+kind 'veth.ip4 = "a"' veth
+kind 'e.ip4 = "a"' host
+kind 'e.hostIp4 = "a"' veth
+kind 'e.hostIp6 = "a"' veth
+kind 'e.hostBridge = "br0"' veth
+kind 'e.ovs.bridge = "br0"' ovs
+kind 'veth.kind = "host"' host
+kind 'e.kind = "macvlan"' macvlan
+
+# What config may be.
+for config in '{ environment.etc.x.text = "y"; }' '{ lib, pkgs, config, ... }: { environment.etc.x.text = lib.mkForce "y"; }' \
+	'{ imports = [ { environment.etc.x.text = "y"; } ]; }' '"/'"$T"'/module.nix"'; do
+	echo '{ pkgs, ... }: { imports = [ ./more.nix ]; }' >"$T/module.nix"
+	echo '{ environment.etc.x.text = "y"; }' >"$T/more.nix"
+	run declared "{ config = $config; }" document.system
+	succeeds "config = $config"
+done
+run declared '{ specialArgs.word = "y"; config = { word, ... }: { environment.etc.x.text = word; }; }' document.system
+succeeds 'specialArgs reach the modules of config'
+gives '{ imports = [ { bind = "/a"; } ({ properties, ... }: { bind = [ "/b" ]; }) ]; bind = "/c"; }' bind '[
+	{"source": "/b", "target": "/b", "readOnly": false}, {"source": "/a", "target": "/a", "readOnly": false},
+	{"source": "/c", "target": "/c", "readOnly": false}]' 'a declaration imports declarations'
+echo '{"name": {"first": "x"}}' >"$T/parameters.json"
+run declared '{ properties, ... }: { extra = properties.name.first; }' document.extra --argstr parameters "$T/parameters.json"
+is "$out" '"x"' 'properties are the parameters'
+
+# Refusals, by name.
+refuses '{ capsAllow = [ ]; }' '' 'The option `capsAllow.*does not exist'
+like "$err" "$T/declared.nix" 'and the file'
+refuses '{ network.interface.veth = { }; }' network 'The option `network.interface.*does not exist'
+refuses '{ network.interfaces.veth.ip = "a"; }' network 'The option `network.interfaces.veth.ip.*does not exist'
+refuses '{ config.services.httpd.enabl = true; }' system 'The option `services.httpd.enabl.*does not exist'
+refuses '{ config.services.no-such.enable = true; }' system 'The option `services.no-such.*does not exist'
+refuses '{ autoStart = "yes"; }' autoStart 'option `autoStart. is not of type `boolean'
+refuses '{ network.interfaces.e.kind = "tap"; }' network 'option `network.interfaces.e.kind'
+refuses '{ network.dns = 9; }' network 'option `network.dns'
+refuses '{ bind = "/a:/b:/c"; }' bind 'bind: "/a:/b:/c": expected'
+refuses '{ bind = "/a:"; }' bind 'bind: "/a:": expected'
+refuses '{ bind = [ { target = "/a"; } ]; }' bind 'source. is used but not defined|used but has no value'
+refuses '{ sysctl = "a b"; }' sysctl 'sysctl: "a b": expected'
+refuses '{ netns_path = "/a"; network.netns_path = "/b"; }' network 'differ: /a, /b'
+refuses '{ network.interfaces.e.mtu = "big"; }' network '"big" is not a number'
+refuses '[ ]' '' 'a declaration is a set'
+refuses '{ id = "other"; }' id 'option `id. is read-only'
+refuses '{ config.services.nginx.enable = true; }' system 'apt-get install nginx$' 'a Debian package that the host lacks'
+refuses '{ config = { pkgs, ... }: { environment.systemPackages = [ pkgs.no-such-package ]; }; }' system no-such-package
+refuses '{ config.services.openssh.enable = true; }' system 'services.openssh.enable. can.t be on' 'a service that the package set lacks'
+refuses '{ config.assertions = [ { assertion = false; message = "not like this"; } ]; }' system 'not like this'
+refuses '{ config.systemd.services.x.wantedBy = [ "multi-user.target" ]; }' system 'systemd.services.x: nothing to start'
+refuses '{ config.users.users.x = { isSystemUser = true; group = "y"; }; }' system 'group y is not declared'
+for parameters in '[ ]' '{' ''; do
+	printf '%s' "$parameters" >"$T/parameters.json"
+	not_ok "parameters: '$parameters'" declared '{ properties, ... }: { extra = toString (properties ? x); }' \
+		document.extra --argstr parameters "$T/parameters.json"
+done
+
+# Each thing read is told.
+mkdir -p "$T/user/dir" "$T/user/lib"
+echo '{ "a": 1 }' >"$T/user/data.json"
+echo text | tee "$T/user/text" "$T/user/text2" "$T/user/text3" >"$T/user/dir/file"
+echo '{ extra = builtins.readFile ./text; }' >"$T/user/imported.nix"
+echo '{ lib, ... }: { environment.etc.x.text = builtins.readFile ./text2; }' >"$T/user/module.nix"
+echo 'builtins.readFile ../text3' >"$T/user/lib/default.nix"
+cat >"$T/user/config.nix" <<-'X'
+	{ lib, pkgs, ... }: {
+	  imports = [ ./imported.nix ];
+	  network.nft = import ./lib;
+	  bind = lib.attrNames (builtins.readDir ./dir);
+	  caps_allow = lib.optional (builtins.pathExists ./nothing) "x" ++ lib.attrNames (lib.importJSON ./data.json);
+	  nspawnArgs = [ (toString (__pathExists ./nothing2)) "${builtins.path { path = ./dir; name = "d"; }}" "${builtins.filterSource (_: _: true) ./lib}" ];
+	  config.imports = [ ./module.nix ];
+	}
+X
+sed -i 's/lib.importJSON ./builtins.fromJSON (builtins.readFile ./; s/data.json);/data.json));/' "$T/user/config.nix"
+run evaluate "$T/user/config.nix" document
+succeeds 'a declaration of several files evaluates'
+is "$(printf '%s\n' "$err" | said | sed "s,$T/user,," | grep -v '/etc/' | sort -u)" 'dir /dir
+exists /nothing
+exists /nothing2
+file /config.nix
+file /data.json
+file /imported.nix
+file /lib/default.nix
+file /module.nix
+file /text
+file /text2
+file /text3
+path /dir
+path /lib' 'every file that it reads is told, each by its kind'
+unlike "$(evaluate "$GOLDEN/web_default.nix" document 2>&1 >/dev/null | said)" "$REPO/nix" 'our own files are not the user'"'"'s'
+
+# What a guest's services get.
+guest() {
+	printf '%s\n' "$1" >"$T/guest.nix"
+	instantiate -E "let
+	    lib = import $REPO/nix/debian/lib;
+	    pkgs = import $REPO/nix/debian { system = \"x86_64-linux\"; dpkg = \"$GOLDEN/dpkg.json\"; };
+	    c = import $REPO/nix/mkContainer.nix {
+	      inherit lib pkgs;
+	      system = \"x86_64-linux\"; id = \"t\"; file = \"x\";
+	      evalConfig = import $REPO/nix/debian/nixos/lib/eval-config.nix;
+	      declaration = import $T/guest.nix;
+	      toolbox = \"/toolbox\";
+	    };
+	  in $2"
+}
+sandboxed='config.systemd.services.x.serviceConfig = { ExecStart = "/x"; DynamicUser = true; BindPaths = "/a:/b";
+	ProtectSystem = "strict"; CPUSchedulingPolicy = "rr"; };'
+is "$(guest "{ $sandboxed }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -cS 'del(.["X-NixUnits-StaticUser"])')" \
+	'{"DynamicUser":false,"ExecStart":"/x","Group":"x","ProtectSystem":"strict","User":"x"}' \
+	'what needs CAP_SYS_ADMIN is switched off for a declared service, the rest is kept'
+is "$(guest "{ $sandboxed }" 'c.guest.config.users.users.x.group')" '"x"' 'a dynamic user becomes one that stays'
+is "$(guest "{ caps_allow = \"CAP_SYS_ADMIN CAP_SYS_NICE\"; $sandboxed }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -cS .)" \
+	'{"BindPaths":"/a:/b","CPUSchedulingPolicy":"rr","DynamicUser":true,"ExecStart":"/x","ProtectSystem":"strict"}' \
+	'nothing is, where the capabilities are allowed'
+is "$(guest '{ systemdDeps = "x"; config.systemd.services.x.script = "true"; }' 'c.guest.config.systemd.services.x.after')" \
+	'["nixunits-wait.service"]' 'systemdDeps wait for the network'
+is "$(guest '{ }' 'c.guest.config.systemd.services.nixunits-wait.serviceConfig.ExecStart')" '"/toolbox/bin/nixunits wait"' \
+	'the network is waited for by the toolbox'
+is "$(guest '{ }' 'map (o: o.name) (lib.filter (o: o.description == null || o.description == "") (lib.optionAttrSetToDocList c.options))')" \
+	'[]' 'every option of a declaration is described'
+is "$(guest '{ }' 'map (o: o.name) (lib.filter (o: o.description == null || o.description == "") (lib.optionAttrSetToDocList c.guest.options))')" \
+	'[]' 'every option of a guest is described'
+
+# The declaration's half knows no distribution; the pinned nixpkgs is the lock's.
+is "$(grep -il debian "$REPO"/nix/*.nix)" '' 'nothing outside nix/debian speaks of it'
+is "$(instantiate -E "import $REPO/nix/nixpkgs.nix \"/some/tree\"")" '"/some/tree"' 'a nixpkgs by its path'
+refuses_ref=$(instantiate -E "import $REPO/nix/nixpkgs.nix \"github:some/where\"" 2>&1)
+like "$refuses_ref" 'flake' 'a flake reference needs flakes'
+
+done_testing
