@@ -172,6 +172,7 @@ static int prepare(struct run *r, struct err *e)
 		if (userns < 0)
 			return -1;
 	}
+	machine_forget(r->u->id);
 	if (make_root(r, e) < 0 || make_journal(r, userns, e) < 0 || mnt_unshare(e) < 0)
 		return -1;
 	return mount_store(r, userns, e);

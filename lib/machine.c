@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "proc.h"
+
 #define MACHINES "/run/systemd/machines"
 
 /* The value of KEY=value in a state file of systemd's; NULL: none. */
@@ -70,6 +72,26 @@ int machine_find(const char *id, struct machine *m, struct err *e)
 			       scope, ours);
 	/* The file can outlive the machine for a moment, and a PID be used again. */
 	return unit_cgroup(m->leader, scope, m->cgroup, sizeof(m->cgroup));
+}
+
+void machine_forget(const char *id)
+{
+	char *unregister[] = { (char *)"busctl",
+			       (char *)"call",
+			       (char *)"org.freedesktop.machine1",
+			       (char *)"/org/freedesktop/machine1",
+			       (char *)"org.freedesktop.machine1.Manager",
+			       (char *)"UnregisterMachine",
+			       (char *)"s",
+			       (char *)id,
+			       NULL };
+	autofree char *path = xfmt(MACHINES "/%s", id);
+	autobuf struct buf out = { 0 };
+	struct machine m;
+	struct err ignored; /* nspawn will say that the name is taken */
+
+	if (access(path, F_OK) == 0 && machine_find(id, &m, &ignored) == 0)
+		proc_output(unregister, true, &out, &ignored);
 }
 
 int machine_await(const char *id, int wait_ms, struct machine *m, struct err *e)

@@ -23,6 +23,10 @@ struct machine {
 /* The machine called id. 1 and *m while it runs; 0 when it doesn't; -1 and e when
  * a machine of that name runs that isn't ours. */
 int machine_find(const char *id, struct machine *m, struct err *e);
+/* Takes from systemd-machined's books a machine whose leader is dead: killed together
+ * with its nspawn it stays there as long as its service is tried again, and bars the
+ * name. Nothing is done about a live one, or one that isn't ours. */
+void machine_forget(const char *id);
 /* Waits for it to appear, by inotify(7), at most wait_ms. As machine_find. */
 int machine_await(const char *id, int wait_ms, struct machine *m, struct err *e);
 /* A number out of the machine's cgroup ("memory.current", "pids.current"); -1: none. */

@@ -59,20 +59,22 @@ life() {
 
 	# Killed in the middle.
 	host nixunits start -q web2
+	leader=$(field web2 .leader)
 	host systemctl kill -s KILL nixunits@web2
-	eventually 20 host_sh '[ "$(nixunits status web2 -o json | jq .started)" = true ]' || true
-	is "$(field web2 .started)" true 'killed, it is started again by systemd'
+	ok 'killed, it is started again by systemd' eventually 20 host_sh \
+		'now=$(nixunits status web2 -o json | jq .leader); [ "$now" != null ] && [ "$now" != "$1" ]' "$leader"
 	ok 'and serves' host curl --silent --fail --retry 9 --retry-connrefused --retry-delay 1 -o /dev/null http://192.168.20.2/
 	run host nixunits stop -q web2
 	is "$(traces)" "$stopped" 'nothing stays of either'
 
 	# A hook of the container's can't run as the host's root: whatever is inside is inside.
-	host_sh 'r=/var/lib/nixunits/containers/web2/root; ln -sfn /etc "$r/var/log"; ls -A /etc | sort >/root/etc.before'
-	host nixunits start web2
-	host_sh 'ls -A /etc | sort | cmp - /root/etc.before'
-	ok 'a symlink in the container leads nowhere on the host' host_sh 'ls -A /etc | sort | cmp - /root/etc.before'
+	host_sh 'cd /var/lib/nixunits/containers/web2/root/var; mv log log.was; ln -s /etc log
+		ls -A /etc | sort >/root/etc.before'
+	run host nixunits start -q web2
+	succeeds 'a container that made /var/log a symlink to /etc starts'
+	ok 'the link leads nowhere on the host' host_sh 'ls -A /etc | sort | cmp - /root/etc.before'
 	host nixunits stop -q web2
-	host_sh 'rm /var/lib/nixunits/containers/web2/root/var/log'
+	host_sh 'cd /var/lib/nixunits/containers/web2/root/var; rm log; mv log.was log'
 
 	# Boot.
 	run host nixunits enable web2
@@ -95,9 +97,10 @@ life() {
 	succeeds 'a container with a deaf service starts'
 	begin=$(date +%s)
 	run host nixunits stop deaf
+	took=$(($(date +%s) - begin))
 	succeeds 'it is stopped'
-	ok 'well within the time systemd allows (90 s)' [ $(($(date +%s) - begin)) -lt 75 ]
 	like "$err" 'deaf: stopped in .*\(.*\)' 'and it is said how'
+	ok "well within the time systemd allows: $took s" [ $took -lt 75 ]
 
 	# Two commands at once on one unit: one waits for the other, nothing is torn.
 	host_sh 'for i in 1 2 3 4; do nixunits start -q web2 & nixunits stop -q web2 & done; wait; nixunits stop -q web2'
