@@ -3,6 +3,14 @@
 let
   inherit (pkgs) stdenv runCommandLocal writeTextFile;
   shellOf = pkgs.runtimeShell;
+  # The name of a source: of a path, or of a store path without its hash.
+  sourceName =
+    src:
+    let
+      base = builtins.unsafeDiscardStringContext (baseNameOf (toString src));
+      m = builtins.match "[a-z0-9]{32}-(.*)" base;
+    in
+    if m == null then base else lib.head m;
 in
 {
   ## Commands
@@ -139,6 +147,7 @@ in
       removeAttrs args [ "pname" "version" ]
       // {
         inherit name paths postBuild;
+        deep = true;
       }
     );
   buildEnv =
@@ -149,10 +158,13 @@ in
       postBuild ? "",
       passthru ? { },
       meta ? { },
+      # whether every directory is the result's own, for postBuild to change
+      deep ? false,
       ...
     }:
     runCommandLocal name
       {
+        inherit deep;
         # One path per real tree: what is listed twice counts once.
         paths = lib.unique (map toString (lib.flatten paths));
         links = pathsToLink;
@@ -210,7 +222,7 @@ in
   substitute =
     {
       src,
-      name ? baseNameOf (toString src),
+      name ? sourceName src,
       substitutions ? [ ],
       replacements ? [ ],
       ...
@@ -221,7 +233,7 @@ in
   substituteAll =
     args@{
       src,
-      name ? baseNameOf (toString src),
+      name ? sourceName src,
       isExecutable ? false,
       dir ? "",
       ...

@@ -1,6 +1,7 @@
 # merge.pl - one tree of links over several trees: merge.pl OUT TREE...
 #
-# A directory that only one tree has is a link to it, the others are made and merged.
+# A directory that only one tree has is a link to it, the others are made and merged; with
+# `deep' in the environment all are made.
 # Of a file that several trees have, the first counts. OUT is absolute. What is named
 # in the environment's `exclude' (relative paths, separated by spaces) stays out.
 use strict;
@@ -21,7 +22,7 @@ sub merge {
 		next if $exclude{$path};
 		my @here = @{ $at{$name} };
 		my @subdirs = grep { -d $_ } @here;
-		my $real = @subdirs > 1 || -d "$out/$path" || grep { index($_, "$path/") == 0 } keys %exclude;
+		my $real = $ENV{deep} || @subdirs > 1 || -d "$out/$path" || grep { index($_, "$path/") == 0 } keys %exclude;
 		if (-d $here[0] && $real) {
 			-d "$out/$path" or mkdir "$out/$path" or die "$out/$path: $!\n";
 			merge($path, @subdirs);

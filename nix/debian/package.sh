@@ -18,11 +18,27 @@ mkdir -p $out/nix-support
 echo "$package $version" >$out/nix-support/debian-package
 cd $out
 
+# place PATH - where a file of the host's is below $out.
+place() {
+	p=${1#/}
+	p=${p#usr/}
+	case $p in sbin/* | games/*) p=bin/${p#*/} ;; esac
+	printf '%s' "$p"
+}
+# leads_home LINK - whether it and what it leads to are one name here: /usr/sbin/ip -> /bin/ip.
+leads_home() {
+	local target
+	target=$(readlink "$1")
+	case $target in /*) ;; *) target=$(realpath -ms "${1%/*}/$target") ;; esac
+	[ "$(place "$1")" = "$(place "$target")" ]
+}
+
 # Directories come by themselves; a file that the host lacks was left out on purpose
 # (dpkg's path-exclude), or diverted.
 grep -E '^/(usr/)?(bin|sbin|lib|lib32|lib64|libexec|games|share|include)/' "$list" |
 	grep -Ev '^/usr/share/(doc|man|info|locale|lintian|bug|doc-base|menu|help|gtk-doc|reportbug)/' |
 	while IFS= read -r f; do
+		[ -L "$f" ] && leads_home "$f" && continue
 		[ -d "$f" ] && [ ! -L "$f" ] || [ ! -e "$f" -a ! -L "$f" ] || printf '%s\n' "${f#/}"
 	done >.files
 
@@ -35,12 +51,6 @@ fi
 # Alternatives that this package offers: the links that update-alternatives would make.
 # (The file: status, link, slaves' names and links, empty line; then for each candidate
 # its path, its priority and its slaves' paths.)
-place() {
-	p=${1#/}
-	p=${p#usr/}
-	case $p in sbin/* | games/*) p=bin/${p#*/} ;; esac
-	printf '%s' "$p"
-}
 alternative() {
 	local link target name path i
 	local -a links=()

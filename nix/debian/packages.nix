@@ -16,6 +16,7 @@ let
   php = newest "php[0-9.]+-cli" "php-cli";
   bash = {
     debian = [ "bash" ];
+    aliases."bin/sh" = "bin/bash";
     passthru.shellPath = "/bin/bash";
   };
 in
@@ -105,6 +106,7 @@ in
     };
     pkgsStatic-busybox.debian = [ "busybox-static" ];
     glibc.debian = [ "libc6" "libc-bin" ];
+    getent.debian = [ "libc-bin" ];
     glibcLocales.debian = [ "libc-bin" ];
     libcap.debian = [ "libcap2-bin" ];
     kmod.mainProgram = "kmod";

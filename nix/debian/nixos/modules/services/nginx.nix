@@ -116,7 +116,8 @@ let
     http {
       include ${cfg.package}/etc/nginx/mime.types;
       default_type application/octet-stream;
-      access_log /dev/stdout;
+      # Requests go to the journal as well, by its socket.
+      access_log syslog:server=unix:/dev/log,tag=nginx,nohostname;
       client_body_temp_path /var/cache/nginx/client_body;
       proxy_temp_path /var/cache/nginx/proxy;
       fastcgi_temp_path /var/cache/nginx/fastcgi;
@@ -279,12 +280,8 @@ in
       wantedBy = [ "multi-user.target" ];
       wants = [ "network-online.target" ];
       after = [ "network.target" "network-online.target" ];
-      # The journal's end of stdout is a socket, which nginx can't open as a log file:
-      # a pipe it can.
-      script = ''
-        exec ${cfg.package}/bin/nginx -e stderr -c ${configFile} > >(exec cat)
-      '';
       serviceConfig = {
+        ExecStart = "${cfg.package}/bin/nginx -e stderr -c ${configFile}";
         ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
         RuntimeDirectory = "nginx";
         CacheDirectory = "nginx";

@@ -87,6 +87,7 @@ in
       pkgs.bash
       pkgs.coreutils
       pkgs.findutils
+      pkgs.getent
       pkgs.gnugrep
       pkgs.gnused
       pkgs.mawk
