@@ -1,0 +1,77 @@
+#!/bin/sh
+# Binds: files and directories, read-only or not, owned inside by those who own them outside, and
+# never changed on the host to make it so. Also: a shared network, when declared.
+. "$(dirname "$0")/lib/host.sh"
+
+inside() { host nixunits shell binds -- "$@"; }
+owners() { host_sh 'find /srv -printf "%p %U:%G %m\n" | sort'; }
+
+binds() {
+	host_install
+	host_sh 'mkdir -p /srv/data /srv/read /srv/a:b "/srv/with space"
+		echo one >/srv/read/file; echo two >/srv/single; chown 1000:1000 /srv/read /srv/single
+		chmod 640 /srv/single; touch /srv/data/theirs; chown 1000:1000 /srv/data/theirs'
+	host_put /root/binds.nix <<-'X'
+	{ ... }: {
+	  bind = [
+	    "/srv/data"
+	    "/srv/read:/var/read:ro"
+	    "/srv/single:/etc/deep/er/single"
+	    { source = "/srv/a:b"; target = "/mnt/c:d"; }
+	    { source = "/srv/with space"; target = "/mnt/with space"; readOnly = true; }
+	  ];
+	  config.system.stateVersion = "25.11";
+	}
+	X
+	owners >"$T/before"
+	run host nixunits build -n /root/binds.nix -i binds -p debian -s
+	succeeds 'a unit with binds starts'
+	owners >"$T/after"
+	is "$(diff "$T/before" "$T/after")" '' 'no owner and no mode on the host changed'
+
+	is "$(inside stat -c '%u:%g' /srv/data /srv/data/theirs /var/read /etc/deep/er/single | tr '\n' ' ')" \
+		'0:0 1000:1000 1000:1000 1000:1000 ' 'owners inside are those outside'
+	is "$(inside cat /var/read/file /etc/deep/er/single | tr '\n' ' ')" 'one two ' 'files are read'
+	ok 'a writable bind is written' inside touch /srv/data/mine
+	is "$(host stat -c %u:%g /srv/data/mine)" 0:0 'by the root that the host sees as well'
+	not_ok 'a read-only one is not' inside touch /var/read/mine
+	ok 'a single file is written in place' inside sh -c 'echo three >/etc/deep/er/single'
+	is "$(host cat /srv/single)" three 'seen by the host'
+	ok 'a colon in a path' inside touch /mnt/c:d/x
+	ok 'reaches where it should' host test -e /srv/a:b/x
+	not_ok 'a space too, read-only' inside touch '/mnt/with space/x'
+	is "$(inside ip -brief link | awk '{ print $1 }' | tr '\n' ' ')" 'lo ' \
+		'no network declared is a private one'
+	run host nixunits stop binds
+	is "$(host find /srv -path '*deep*')" '' 'nothing is made on the host'
+
+	# A source that is not there: said before anything starts.
+	host mv /srv/read /srv/away
+	run host nixunits start binds
+	is "$status" 1 'a bind source that is missing: the start fails'
+	like "$err" 'bind "/var/read": source "/srv/read": No such file' 'and names it'
+	is "$(host systemctl is-active nixunits@binds)" inactive 'it is not tried again behind our back'
+	host mv /srv/away /srv/read
+
+	# The container made the target a symlink to somewhere on the host.
+	host_sh 'cd /var/lib/nixunits/containers/binds/root; rm -rf var/read; ln -s /etc var/read
+		ls -A /etc >/root/etc.before'
+	host nixunits start -q binds 2>/dev/null
+	ok 'a target that became a symlink does not leave the container' \
+		host_sh 'ls -A /etc | cmp - /root/etc.before && [ ! -e /etc/file ]'
+	host nixunits stop -q binds
+	host rm /var/lib/nixunits/containers/binds/root/var/read
+
+	# The host's own network, only when asked for.
+	host_sh 'sed "s|config.system|network.private = false; config.system|" /root/binds.nix >/root/shared.nix'
+	run host nixunits build -n /root/shared.nix -i binds -r
+	succeeds 'a unit with the host'"'"'s network starts'
+	is "$(host readlink /proc/"$(host nixunits status binds -o json | jq .leader)"/ns/net)" \
+		"$(host readlink /proc/1/ns/net)" 'and has it'
+	host nixunits delete -q -f -r binds
+	is "$(host find /var/lib/nixunits/containers -mindepth 1)" '' 'deleted'
+	ok 'what was bound is there' host test -e /srv/read/file
+}
+
+each_suite binds
+done_testing
