@@ -120,13 +120,16 @@ static int up(const struct args *a)
 	return NU_OK;
 }
 
-/* The declaration is not needed, and may be gone: the links say whose they are. */
+/* The declaration is not needed, and may be gone: the links say whose they are. Where
+ * the container runs, what is inside goes first. */
 static int down(const struct args *a)
 {
 	autounit struct unit *u = NULL;
+	autoclose int netns = -1;
 	const char *id = a->id;
+	size_t n, inside = 0;
+	struct machine m;
 	struct err e;
-	size_t n;
 
 	if (!id) {
 		u = load(a, &e);
@@ -136,8 +139,14 @@ static int down(const struct args *a)
 	} else if (id_check(id, &e) < 0) {
 		return say_err(&e);
 	}
-	if (net_down(id, &n, &e) < 0)
+	if (a->netns || a->pid || machine_find(id, &m, &e) == 1) {
+		netns = open_netns(a, id, &e);
+		if (netns < 0)
+			return fail(id, &e);
+	}
+	if ((netns >= 0 && net_down_inside(id, netns, &inside, &e) < 0) || net_down(id, &n, &e) < 0)
 		return fail(id, &e);
+	n += inside;
 	if (a->json)
 		printf("{\"id\": \"%s\", \"removed\": %zu}\n", id, n);
 	else

@@ -5,8 +5,15 @@
  * are undone, in reverse, and nothing else. "The host" is the network namespace of
  * the caller, who must have CAP_NET_ADMIN and CAP_SYS_ADMIN there.
  *
- * What is ours on the host says so: links by their alias (net_alias), routes by
- * their protocol number. Nothing without it is ever changed or removed.
+ * What is ours on the host says so: links by their alias (net_alias), ports of Open
+ * vSwitch by their external_ids, routes by their protocol number. Nothing without is
+ * ever changed or removed.
+ *
+ *   netplan (netcheck, netop)   the declaration as operations; no namespace needed
+ *   netlive, netovs             what is there
+ *   netsession                  the one against the other: what is still to be done
+ *   netmsg, net                 doing it, undoing it
+ *   netdrift, netdown           telling the difference; unmaking it all
  */
 #ifndef NU_NET_H
 #define NU_NET_H
@@ -45,9 +52,13 @@ int net_todo(const struct unit *u, int netns_fd, struct net_plan *todo, struct e
 /* The same as differences, a JSON array that is the caller's: { "where", "link",
  * "what", "declared", "live" }; declared or live is null where there is none. */
 int net_drift(const struct unit *u, int netns_fd, cJSON **list, struct err *e);
-/* Removes the unit's links from the host, and with them the container's ends and
- * all addresses and routes on both. *n (may be NULL): how many there were. */
+/* Removes the unit's links and Open vSwitch ports from the host, and with them the
+ * container's ends and all addresses and routes on both. Needs the id alone. *n (may be
+ * NULL): how many there were. */
 int net_down(const char *id, size_t *n, struct err *e);
+/* The part of it that is inside a container which still runs, to be done before: vlans
+ * and macvlans are removed, links of the host that had moved in go back. */
+int net_down_inside(const char *id, int netns_fd, size_t *n, struct err *e);
 
 /* The live state: links, addresses and routes of the namespace (-1: the caller's). */
 int net_live(int netns_fd, struct live *live, struct err *e);

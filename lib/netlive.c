@@ -3,6 +3,7 @@
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,6 +41,24 @@ static void addr_of(const struct nlattr *a, int family, unsigned char prefix, st
 	memcpy(dst->bytes, mnl_attr_get_payload(a), addr_bits(family) / 8);
 }
 
+/* The IPv4 settings of a link, one number each, the first being number 1. */
+static bool own_arp(const struct nlattr *spec)
+{
+	const struct nlattr *family, *conf;
+
+	mnl_attr_for_each_nested(family, spec)
+		if (mnl_attr_get_type(family) == AF_INET)
+			mnl_attr_for_each_nested(conf, family) {
+				const uint32_t *v = mnl_attr_get_payload(conf);
+
+				if (mnl_attr_get_type(conf) == IFLA_INET_CONF &&
+				    has(conf, IPV4_DEVCONF_ARP_IGNORE * sizeof(*v)))
+					return v[IPV4_DEVCONF_ARP_IGNORE - 1] == 1 &&
+					       v[IPV4_DEVCONF_RP_FILTER - 1] == 2;
+			}
+	return false;
+}
+
 static void on_link(const struct nlmsghdr *h, void *data)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
@@ -72,6 +91,9 @@ static void on_link(const struct nlmsghdr *h, void *data)
 		case IFLA_ADDRESS:
 			if (mnl_attr_get_payload_len(a) == sizeof(l.mac))
 				memcpy(l.mac, mnl_attr_get_payload(a), sizeof(l.mac));
+			break;
+		case IFLA_AF_SPEC:
+			l.own_arp = own_arp(a);
 			break;
 		case IFLA_LINKINFO:
 			mnl_attr_for_each_nested(info, a)

@@ -22,6 +22,7 @@ struct live_link {
 	int peer;   /* index of the other end, in whatever namespace; 0: none */
 	int master; /* index of the bridge it is a port of; 0: none */
 	unsigned int group;
+	bool own_arp; /* answers ARP for its own addresses only (NET_SET_ARP) */
 };
 
 struct live_addr {

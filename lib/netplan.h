@@ -20,13 +20,24 @@ enum net_where {
 };
 
 enum net_what {
+	NET_PORT_DEL, /* a port of Open vSwitch */
+	NET_PORT_ADD,
 	NET_LINK_DEL,
 	NET_LINK_ADD,
+	NET_LINK_MOVE, /* from the namespace `where` to the other one */
 	NET_LINK_SET,
 	NET_ADDR_DEL,
 	NET_ADDR_ADD,
 	NET_ROUTE_DEL,
 	NET_ROUTE_ADD,
+};
+
+/* The links that an interface can have. */
+enum net_end {
+	NET_END_HOST,	 /* on the host: of a veth the other end */
+	NET_END_GUEST,	 /* in the container, under the declared name */
+	NET_END_MACVLAN, /* in the container, on that one */
+	NET_ENDS,
 };
 
 /* What a NET_LINK_SET changes. */
@@ -36,18 +47,26 @@ enum {
 	NET_SET_MASTER = 4,
 	NET_SET_MTU = 8,
 	NET_SET_MAC = 16,
+	/* Answer ARP for the link's own addresses only, take packets that came in by it
+	 * though the way back is another: for two links in one network. */
+	NET_SET_ARP = 32,
 };
 
 struct net_op {
 	enum net_what what;
-	enum net_where where;
+	enum net_where where; /* whose namespace it is done in */
 	const struct iface *iface; /* the one it is for; NULL: none that is declared */
+	enum net_end end;	   /* the link of that interface */
 	char link[IF_NAMESIZE];
 
-	/* NET_LINK_ADD, NET_LINK_SET. A new veth has its MTU at both ends and its MAC
-	 * at the container's; 0: the kernel's choice. */
+	/* NET_LINK_ADD, NET_LINK_MOVE, NET_LINK_SET, NET_PORT_ADD. A new veth has its MTU
+	 * at both ends and its MAC at the container's; 0: the kernel's choice. */
+	const char *kind;   /* of a new link: "veth", "macvlan", "vlan" */
+	const char *parent; /* the link it is on; of a port, the bridge */
+	long vlan;	    /* of a vlan link; the tag of a port, 0: none */
 	unsigned int set;
 	bool up;
+	const char *alias; /* NULL: the interface's own (net_alias) */
 	long mtu;
 	unsigned char mac[6];
 	bool has_mac;
@@ -60,7 +79,7 @@ struct net_op {
 	bool replace; /* may be there already, perhaps in another form */
 
 	/* Indexes in their namespaces, known when the plan meets the live state. */
-	int index, peer_index, master_index;
+	int index, peer_index, master_index, parent_index;
 };
 
 struct net_plan {
@@ -71,8 +90,7 @@ struct net_plan {
 
 /* The operations of u's network from nothing, which is none where the network is
  * not the container's own. A contradiction in the declaration is an error that
- * names the interface (NU_USAGE); a kind that this version can't make, NU_MISSING.
- * p starts as { 0 } and points into u. Return 0, or -1 and e. */
+ * names the interface (NU_USAGE). p starts as { 0 } and points into u. Return 0, or -1 and e. */
 int net_plan(const struct unit *u, struct net_plan *p, struct err *e);
 /* Appends a copy of op and returns it. */
 struct net_op *net_plan_add(struct net_plan *p, const struct net_op *op);
@@ -95,6 +113,8 @@ const char *mac_text(const unsigned char mac[6], char dst[18]);
  * "nu-<id>_<name>"; where that is longer than 15 bytes, "nu-" and 12 hexadecimal
  * digits of sha256("<id>/<name>"). */
 void net_host_name(const char *id, const char *name, char dst[IF_NAMESIZE]);
+/* The macvlan on an interface: "mv-<name>". */
+void net_macvlan_name(const char *name, char dst[IF_NAMESIZE]);
 /* Whose it is, written on the link itself: "nixunits:<id>:<name>". */
 #define NET_ALIAS 96
 const char *net_alias(const char *id, const char *name, char dst[NET_ALIAS]);

@@ -75,8 +75,11 @@ int proc_run(char *const argv[], struct err *e)
 	return pid < 0 ? -1 : proc_wait(pid);
 }
 
+/* Where its standard error goes: an fd, or one of these. */
+enum { ERRORS_OURS = -1, ERRORS_NOWHERE = -2 };
+
 /* in -1: ours. */
-static int collect(char *const argv[], int in, bool silent, struct buf *out, struct err *e)
+static int collect(char *const argv[], int in, int errors, struct buf *out, struct err *e)
 {
 	posix_spawn_file_actions_t files;
 	int ends[2];
@@ -87,7 +90,9 @@ static int collect(char *const argv[], int in, bool silent, struct buf *out, str
 	posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
 	if (in >= 0)
 		posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-	if (silent)
+	if (errors >= 0)
+		posix_spawn_file_actions_adddup2(&files, errors, STDERR_FILENO);
+	if (errors == ERRORS_NOWHERE)
 		posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 	pid_t pid = start(argv, &files, e);
 	posix_spawn_file_actions_destroy(&files);
@@ -103,7 +108,20 @@ static int collect(char *const argv[], int in, bool silent, struct buf *out, str
 
 int proc_output(char *const argv[], bool silent, struct buf *out, struct err *e)
 {
-	return collect(argv, -1, silent, out, e);
+	return collect(argv, -1, silent ? ERRORS_NOWHERE : ERRORS_OURS, out, e);
+}
+
+int proc_capture(char *const argv[], struct buf *out, struct buf *said, struct err *e)
+{
+	autoclose int errors = memfd_create(argv[0], MFD_CLOEXEC);
+
+	if (errors < 0)
+		return err_errno(e, "memfd_create");
+	int status = collect(argv, -1, errors, out, e);
+	if (status < 0 || lseek(errors, 0, SEEK_SET) < 0 ||
+	    fd_read(errors, argv[0], 64 << 10, said, e) < 0)
+		return -1;
+	return status;
 }
 
 int proc_filter(char *const argv[], const void *data, size_t n, struct buf *out, struct err *e)
@@ -112,5 +130,5 @@ int proc_filter(char *const argv[], const void *data, size_t n, struct buf *out,
 
 	if (in < 0 || write(in, data, n) != (ssize_t)n || lseek(in, 0, SEEK_SET) < 0)
 		return err_errno(e, "input for %s", argv[0]);
-	return collect(argv, in, false, out, e);
+	return collect(argv, in, ERRORS_OURS, out, e);
 }

@@ -15,6 +15,8 @@ int proc_run(char *const argv[], struct err *e);
 /* As proc_run, with its standard output into out and its standard error thrown away
  * if silent. */
 int proc_output(char *const argv[], bool silent, struct buf *out, struct err *e);
+/* As proc_output, but what it says on standard error goes into *said. */
+int proc_capture(char *const argv[], struct buf *out, struct buf *said, struct err *e);
 /* As proc_output, with n bytes of data as its standard input. */
 int proc_filter(char *const argv[], const void *data, size_t n, struct buf *out, struct err *e);
 /* Waits for child pid: its exit status, or 128+n. */

@@ -200,15 +200,17 @@ static int iface_parse(const struct jnode *n, struct iface *i, struct err *e)
 {
 	static const char *const keys[] = { "kind",	  "ip4", "ip6", "hostIp4", "hostIp6",
 					    "hostBridge", "mtu", "mac", "ovs",	   "macvlan",
-					    NULL };
+					    "parent",	  "vlan", NULL };
 	struct jnode kind = json_at(n, "kind"), mtu = json_at(n, "mtu"), mac = json_at(n, "mac");
 	struct jnode ovs = json_at(n, "ovs"), macvlan = json_at(n, "macvlan");
+	struct jnode vlan = json_at(n, "vlan");
 
 	i->name = n->key;
 	if (ifname_check(n, n->key, e) < 0 || json_object(n, e) < 0 || json_only(n, keys, e) < 0 ||
 	    kind_parse(&kind, i, e) < 0 || ip_pair(n, "ip4", "ip6", &i->ip4, &i->ip6, e) < 0 ||
 	    ip_pair(n, "hostIp4", "hostIp6", &i->host_ip4, &i->host_ip6, e) < 0 ||
 	    ifname_at(n, "hostBridge", &i->host_bridge, e) < 0 ||
+	    ifname_at(n, "parent", &i->parent, e) < 0 || json_int(&vlan, 1, 4094, &i->vlan, e) < 0 ||
 	    json_int(&mtu, 68, 65535, &i->mtu, e) < 0)
 		return -1;
 	if (streq(i->name, "lo"))
@@ -229,6 +231,11 @@ static int iface_parse(const struct jnode *n, struct iface *i, struct err *e)
 		return -1;
 	if ((i->kind == IFACE_OVS) != (ovs.value != NULL))
 		return json_err(n, e, "kind \"ovs\" and the field \"ovs\" go together");
+	if ((i->kind == IFACE_VLAN) != (i->vlan != 0))
+		return json_err(n, e, "kind \"vlan\" and the field \"vlan\" go together");
+	if ((i->kind == IFACE_VLAN || i->kind == IFACE_MACVLAN) != (i->parent != NULL))
+		return json_err(n, e, "kinds \"vlan\" and \"macvlan\" need a \"parent\", the "
+				      "host's link they are on; others have none");
 	if (i->kind != IFACE_VETH && (i->host_ip4.n || i->host_ip6.n))
 		return json_err(n, e, "hostIp4 and hostIp6 are for a veth: a %s has no host end",
 				kinds[i->kind]);
@@ -259,6 +266,25 @@ static int route_at(const struct jnode *up, const char *key, int family, struct 
 	return n.value ? addr_at(&n, family, true, a, e) : 0;
 }
 
+/* "2001:db8::1", "fe80::1", or "fe80::1%wan": on the interface wan. */
+static int route6_at(const struct jnode *up, struct unit *u, struct err *e)
+{
+	struct jnode n = json_at(up, "ip6");
+	const char *text = NULL, *link;
+	struct err bad;
+
+	if (json_str(&n, &text, e) < 0)
+		return -1;
+	if (!text)
+		return 0;
+	link = strchr(text, '%');
+	autofree char *host = xstrndup(text, link ? (size_t)(link - text) : strlen(text));
+	if (addr_parse_host(host, AF_INET6, &u->net.route6, &bad) < 0)
+		return json_err(&n, e, "%s", bad.text);
+	u->net.route6_link = link ? link + 1 : NULL;
+	return 0;
+}
+
 static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 {
 	static const char *const keys[] = { "private", "netns", "interfaces", "routes",
@@ -273,7 +299,7 @@ static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 	    text_at(n, "nft", &u->net.nft, e) < 0 || json_object(&ifaces, e) < 0 ||
 	    json_object(&routes, e) < 0 || json_only(&routes, route_keys, e) < 0 ||
 	    route_at(&routes, "ip4", AF_INET, &u->net.route4, e) < 0 ||
-	    route_at(&routes, "ip6", AF_INET6, &u->net.route6, e) < 0)
+	    route6_at(&routes, u, e) < 0)
 		return -1;
 	for (struct jnode m = { 0 }; json_next(&ifaces, &m);) {
 		size_t i = u->net.n_ifaces++;

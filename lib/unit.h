@@ -45,6 +45,8 @@ struct iface {
 	enum iface_kind kind;
 	struct addrs ip4, ip6, host_ip4, host_ip6;
 	const char *host_bridge; /* enslaves the host end; NULL: none */
+	const char *parent;	 /* the host's link that a vlan or macvlan is on */
+	long vlan;		 /* the id of a vlan; 0: none */
 	long mtu;                /* 0: the kernel's default */
 	unsigned char mac[6];
 	bool has_mac;
@@ -84,6 +86,7 @@ struct unit {
 		struct iface *ifaces;
 		size_t n_ifaces;
 		struct addr route4, route6; /* default routes; family 0: none */
+		const char *route6_link;    /* of fe80::1%wan; NULL: not named */
 		bool dns_copy;              /* the host's resolvers */
 		struct addrs dns;           /* these resolvers; none and !dns_copy: no file */
 		const char *nft;

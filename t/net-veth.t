@@ -213,7 +213,7 @@ ip -n $H link del nu-web2
 
 ip -n $C link add veth type bridge
 net up web2
-is "$status $err" '1 nu-net: web2: container: link veth exists already, and is not ours' \
+is "$status $err" "1 nu-net: web2: container: link veth exists already, and is not this unit's" \
 	'a foreign link in the container'
 ip -n $C link del veth
 
@@ -253,14 +253,30 @@ is "$(ip -n ${C}y -j link | jq -r 'map(.ifname) | join(" ")')" 'lo a' 'and makes
 net down wide
 is "$(state)" "$before" 'all gone'
 
+# Two at once: one does it, the other finds it done, whichever it is.
+for i in 1 2 3 4 5 6 7 8; do
+	in_host "$N" net up --netns /run/netns/$C - <"$T/web2.json" >"$T/other" 2>&1 &
+	net up web2
+	wait $!
+	grep -q 'operations done' "$T/other" || fail "two at once: $(cat "$T/other")"
+	[ "$status" = 0 ] || fail "two at once: $err"
+	net check web2
+	[ "$status:$out" = 0: ] || fail "two at once: check finds $out $err"
+	net down web2
+done
+pass 'eight times two at once: always complete'
+
 # Killed at some moment: the next up completes it.
 kills=0
 for ms in 0 1 2 3 4 5 6 7 8; do
-	in_host "$N" net up --netns /run/netns/$C - <"$T/web2.json" >/dev/null 2>&1 &
+	# exec: what is killed must be the program, not a shell around it.
+	(exec nsenter --net=/run/netns/$H "$N" net up --netns /run/netns/$C - <"$T/web2.json" \
+		>/dev/null 2>&1) &
 	sleep 0.00$ms
 	kill -9 $! 2>/dev/null && kills=$((kills + 1))
 	wait $! 2>/dev/null
 	net up web2
+	[ "$status" = 0 ] || fail "killed after $ms ms, then up: $err"
 	net check web2
 	[ "$status:$out" = 0: ] || fail "killed after $ms ms, then up: check finds $out $err"
 	net down web2

@@ -136,7 +136,8 @@ static void test_gateways(void)
 	is(plan("u", "{'interfaces': {" ONE "}, 'routes': {'ip4': '10.0.0.2'}}"),
 	   "network.routes.ip4: 10.0.0.2 is the container's own, on lan", "a gateway that is itself");
 	is(plan("u", "{'interfaces': {" TWO "}, 'routes': {'ip6': 'fe80::1'}}"),
-	   "network.routes.ip6: fe80::1 may be on any link, and there are several: lan, wan",
+	   "network.routes.ip6: fe80::1 may be on any link, and there are several (name "
+	   "one: fe80::1%lan): lan, wan",
 	   "a link-local gateway and several links");
 	ok(strstr(plan("u", "{'interfaces': {" ONE "}, 'routes': {'ip6': 'fe80::1'}}"),
 		  "container: route default via fe80::1 on lan\n"),

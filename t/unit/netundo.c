@@ -1,5 +1,6 @@
 /* net: each operation of a plan refused in turn, by the kernel, and the state of both
- * namespaces before and after. Root only; works in network namespaces of its own. */
+ * namespaces before and after. Root only; works in network namespaces of its own. With an
+ * argument, a unit document, that one's plan is tried, this namespace being the host's. */
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <net/if.h>
@@ -93,6 +94,7 @@ static void refuse_each(const struct unit *u, int netns, const char *when)
 		autofree char *name = xfmt("%s: refused %zu: nothing is left of the others", when, k);
 		char text[NET_OP_TEXT];
 
+		e.text[0] = '\0';
 		int ret = net_up_report(u, netns, k, &r, &e);
 		ok(ret == -1 && strncmp(e.text, want, strlen(want)) == 0 &&
 			   strstr(e.text, net_op_text(&todo.v[k - 1], text)) &&
@@ -156,10 +158,35 @@ static void by_hand(int netns, uint16_t type, uint16_t flags, const char *link, 
 	free(r.v);
 }
 
-int main(void)
+static int other_declaration(const char *path)
+{
+	struct net_report r;
+	struct err e = { 0 };
+	autounit struct unit *u = unit_load_file(AT_FDCWD, path, &e);
+	autoclose int host = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (!u)
+		return ok(false, "%s", e.text), tap_done();
+	if (unshare(CLONE_NEWNET) < 0)
+		return tap_skip_all("no second network namespace");
+	autoclose int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (netns < 0 || setns(host, CLONE_NEWNET) < 0)
+		return tap_skip_all("no way back");
+	refuse_each(u, netns, "from nothing");
+	is_int(net_up_report(u, netns, 0, &r, &e), 0, "then all of it is done");
+	is_int(net_up_report(u, netns, 0, &r, &e), 0, "again");
+	is_int(r.done, 0, "no operation");
+	ok(net_down_inside(u->id, netns, NULL, &e) == 0 && net_down(u->id, NULL, &e) == 0, "down");
+	return tap_done();
+}
+
+int main(int argc, char **argv)
 {
 	struct err e = { 0 };
 	struct net_report r;
+
+	if (argc > 1)
+		return other_declaration(argv[1]);
 	size_t n = 0;
 	autounit struct unit *u = unit_parse(declaration, sizeof(declaration) - 1, &e);
 

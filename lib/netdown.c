@@ -1,0 +1,160 @@
+/* netdown - the unmaking of a unit's network, by the marks on what is there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net.h"
+#include "netovs.h"
+#include "netsession.h"
+#include "nl.h"
+#include "util.h"
+
+/* A group that no link is in. Group 0 is the one they are all born into. */
+static uint32_t free_group(const struct live *live)
+{
+	uint32_t group = 0;
+	size_t i;
+
+	do {
+		group = group ? group + 1 : 1 + net_random() % 0x7fffffff;
+		for (i = 0; i < live->n_links && live->links[i].group != group;)
+			i++;
+	} while (i < live->n_links);
+	return group;
+}
+
+/* The kernel takes some 20 ms to remove a link, in which it waits for all its CPUs to
+ * have seen it, and hardly more for a group of a hundred: so ours are put into a group
+ * of their own first. */
+static void put_removal(const struct live *live, const char *id, struct nl_batch *b, size_t *n)
+{
+	uint32_t group = free_group(live);
+
+	*n = 0;
+	for (size_t i = 0; i < live->n_links; i++) {
+		struct ifinfomsg m = { .ifi_index = live->links[i].index };
+
+		if (!net_ours(&live->links[i], id))
+			continue;
+		struct nlmsghdr *h = nl_add(b, RTM_SETLINK, 0, &m, sizeof(m));
+		if (streq(live->links[i].kind, "veth")) {
+			mnl_attr_put_u32(h, IFLA_GROUP, group);
+			++*n;
+		} else {
+			/* The host's own, back from a container that ended. */
+			mnl_attr_put_strz(h, IFLA_IFALIAS, "");
+		}
+	}
+	if (*n)
+		mnl_attr_put_u32(nl_add(b, RTM_DELLINK, 0, &(struct ifinfomsg){ 0 },
+					sizeof(struct ifinfomsg)),
+				 IFLA_GROUP, group);
+}
+
+static int run_removal(struct nl *nl, struct nl_batch *b, const char *id, struct err *e)
+{
+	struct nl_result r = { 0 };
+	int ret = nl_run(nl, b, &r, e);
+
+	/* Gone already: its other end's namespace was just ended, or its parent went. */
+	for (size_t i = 0; ret == 0 && i < r.n; i++)
+		if (r.v[i].error != ENODEV)
+			ret = err_set(e, NU_FAILED, "removing the links of %s: %s%s%s%s", id,
+				      strerror(r.v[i].error), r.v[i].text[0] ? ": " : "",
+				      r.v[i].text, r.v[i].error == EPERM ? " (only root can)" : "");
+	free(r.v);
+	return ret;
+}
+
+static int down_links(const char *id, size_t *n, struct err *e)
+{
+	autonl struct nl nl = { .fd = -1 };
+	autolive struct live live = { 0 };
+	autobatch struct nl_batch b = { 0 };
+
+	if (nl_open(&nl, -1, e) < 0 || live_links(&nl, &live, e) < 0)
+		return -1;
+	put_removal(&live, id, &b, n);
+	return run_removal(&nl, &b, id, e);
+}
+
+static int down_ports(const char *id, size_t *n, struct err *e)
+{
+	autoplan struct net_plan p = { .id = id };
+	autofree struct ovs_port *v = NULL;
+	bool silent = false;
+	size_t count;
+
+	if (!ovs_present())
+		return 0;
+	if (ovs_ports(id, &v, &count, e) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		struct net_op op = { .what = NET_PORT_DEL };
+
+		memcpy(op.link, v[i].name, sizeof(op.link));
+		net_plan_add(&p, &op);
+	}
+	*n += count;
+	return count ? ovs_change(id, p.v, p.n, &silent, e) : 0;
+}
+
+int net_down(const char *id, size_t *n, struct err *e)
+{
+	size_t count = 0;
+
+	if (!n)
+		n = &count;
+	return down_links(id, n, e) < 0 || down_ports(id, n, e) < 0 ? -1 : 0;
+}
+
+/* Whether a link in the container is a tap that Open vSwitch's process made for a port. */
+static bool is_port_link(const struct live_link *l, const char *id, const struct ovs_port *v,
+			 size_t n)
+{
+	const char *name = l->alias + strlen("nixunits:") + strlen(id) + 1;
+
+	for (size_t i = 0; streq(l->kind, "tun") && i < n; i++)
+		if (streq(v[i].iface, name))
+			return true;
+	return false;
+}
+
+int net_down_inside(const char *id, int netns_fd, size_t *n, struct err *e)
+{
+	autoclose int host = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	autonl struct nl nl = { .fd = -1 };
+	autolive struct live live = { 0 };
+	autobatch struct nl_batch gone = { 0 };
+	autobatch struct nl_batch back = { 0 };
+	autofree struct ovs_port *ports = NULL;
+	size_t n_ports = 0;
+
+	if (host < 0)
+		return err_errno(e, "/proc/thread-self/ns/net");
+	if (nl_open(&nl, netns_fd, e) < 0 || live_links(&nl, &live, e) < 0 ||
+	    (ovs_present() && ovs_ports(id, &ports, &n_ports, e) < 0))
+		return -1;
+	for (size_t i = 0; i < live.n_links; i++) {
+		const struct live_link *l = &live.links[i];
+		struct ifinfomsg m = { .ifi_index = l->index };
+
+		/* A port that the kernel made goes with its entry in the database. (The other
+		 * end of a veth bears no mark: it goes with the one on the host.) */
+		if (!net_ours(l, id) || streq(l->kind, "openvswitch"))
+			continue;
+		if (streq(l->kind, "macvlan") || streq(l->kind, "vlan") ||
+		    is_port_link(l, id, ports, n_ports)) {
+			nl_add(&gone, RTM_DELLINK, 0, &m, sizeof(m));
+			continue;
+		}
+		struct nlmsghdr *h = nl_add(&back, RTM_SETLINK, 0, &m, sizeof(m));
+		mnl_attr_put_u32(h, IFLA_NET_NS_FD, host);
+		mnl_attr_put_strz(h, IFLA_IFALIAS, "");
+	}
+	if (n)
+		*n = gone.count + back.count;
+	return run_removal(&nl, &gone, id, e) < 0 || run_removal(&nl, &back, id, e) < 0 ? -1 : 0;
+}

@@ -1,0 +1,152 @@
+/* netdrift - what of a network differs from its declaration. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net.h"
+#include "netsession.h"
+#include "util.h"
+
+int net_todo(const struct unit *u, int netns_fd, struct net_plan *todo, struct err *e)
+{
+	autosession struct session s;
+
+	*todo = (struct net_plan){ .id = u->id };
+	if (session_open(&s, u, netns_fd, e) < 0 || session_compare(&s, e) < 0)
+		return -1;
+	*todo = s.todo;
+	s.todo = (struct net_plan){ 0 };
+	return 0;
+}
+
+static void drift_add(cJSON *list, const struct net_op *op, const char *what, cJSON *declared_value,
+		      cJSON *live_value)
+{
+	cJSON *j = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(j, "where", net_where_name(op->where));
+	cJSON_AddStringToObject(j, "link", op->link);
+	cJSON_AddStringToObject(j, "what", what);
+	cJSON_AddItemToObject(j, "declared", declared_value);
+	cJSON_AddItemToObject(j, "live", live_value);
+	cJSON_AddItemToArray(list, j);
+}
+
+static cJSON *mac_json(const unsigned char mac[6])
+{
+	char text[18];
+
+	return cJSON_CreateString(mac_text(mac, text));
+}
+
+static cJSON *name_json(const char *name)
+{
+	return name ? cJSON_CreateString(name) : cJSON_CreateNull();
+}
+
+static void drift_link(const struct session *s, const struct net_op *op, cJSON *list)
+{
+	const struct live_link *l = session_link(s, op);
+
+	if (!l)
+		return; /* to be made: said by its NET_LINK_ADD */
+	if (op->set & NET_SET_UP)
+		drift_add(list, op, "up", cJSON_CreateBool(op->up), cJSON_CreateBool(!op->up));
+	if (op->set & NET_SET_ARP)
+		drift_add(list, op, "ownArp", cJSON_CreateTrue(), cJSON_CreateFalse());
+	if (op->set & NET_SET_MTU)
+		drift_add(list, op, "mtu", cJSON_CreateNumber(op->mtu), cJSON_CreateNumber(l->mtu));
+	if (op->set & NET_SET_MAC)
+		drift_add(list, op, "mac", mac_json(op->mac), mac_json(l->mac));
+	if (op->set & NET_SET_MASTER) {
+		const struct live_link *m = live_link_at(&s->live[op->where], l->master);
+
+		drift_add(list, op, "bridge", name_json(op->master), name_json(m ? m->name : NULL));
+	}
+}
+
+/* What a route is, but for its destination: "via 10.0.0.1 on lan". */
+static cJSON *way_json(const struct addr *via, const char *link)
+{
+	char text[ADDR_TEXT];
+	autofree char *way = via->family ? xfmt("via %s on %s", addr_text(via, false, text), link) :
+					   xfmt("on %s", link);
+
+	return cJSON_CreateString(way);
+}
+
+static cJSON *port_json(const char *bridge, long vlan)
+{
+	autofree char *text = vlan ? xfmt("%s vlan %ld", bridge, vlan) : xstrdup(bridge);
+
+	return cJSON_CreateString(text);
+}
+
+static void drift_port(const struct session *s, const struct net_op *op, cJSON *list)
+{
+	const struct ovs_port *port = session_pair(s, op)->port;
+
+	drift_add(list, op, "port", port_json(op->parent, op->vlan),
+		  port ? port_json(port->bridge, port->vlan) : cJSON_CreateNull());
+}
+
+static void drift_op(const struct session *s, const struct net_op *op, cJSON *list)
+{
+	char text[ADDR_TEXT];
+	const char *addr = op->addr.family ? addr_text(&op->addr, true, text) : NULL;
+
+	switch (op->what) {
+	case NET_PORT_DEL:
+		drift_add(list, op, "port", cJSON_CreateNull(), cJSON_CreateString(op->link));
+		break;
+	case NET_PORT_ADD:
+		drift_port(s, op, list);
+		break;
+	case NET_LINK_DEL:
+		drift_add(list, op, "link", cJSON_CreateNull(), cJSON_CreateString(op->link));
+		break;
+	case NET_LINK_MOVE:
+	case NET_LINK_ADD:
+		drift_add(list, op, "link", cJSON_CreateString(op->link), cJSON_CreateNull());
+		break;
+	case NET_LINK_SET:
+		drift_link(s, op, list);
+		break;
+	case NET_ADDR_DEL:
+		drift_add(list, op, "address", cJSON_CreateNull(), cJSON_CreateString(addr));
+		break;
+	case NET_ADDR_ADD: {
+		const struct live_addr *a = live_addr(&s->live[op->where], op->index, &op->addr);
+
+		/* Set again only because its neighbour goes: no difference of its own. */
+		if (!a || !addr_same(&a->addr, &op->addr))
+			drift_add(list, op, "address", cJSON_CreateString(addr), cJSON_CreateNull());
+		break;
+	}
+	case NET_ROUTE_ADD: {
+		const struct live_route *r = session_replaced(s, op);
+		const struct live_link *l = r ? live_link_at(&s->live[op->where], r->index) : NULL;
+		autofree char *what = xfmt("route %s", op->addr.prefix ? addr : "default");
+
+		if (session_route_differs(s, op))
+			drift_add(list, op, what, way_json(&op->via, op->link),
+				  l ? way_json(&r->via, l->name) : cJSON_CreateNull());
+		break;
+	}
+	case NET_ROUTE_DEL:
+		break; /* only ever undoes */
+	}
+}
+
+int net_drift(const struct unit *u, int netns_fd, cJSON **list, struct err *e)
+{
+	autosession struct session s;
+
+	*list = NULL;
+	if (session_open(&s, u, netns_fd, e) < 0 || session_compare(&s, e) < 0)
+		return -1;
+	*list = cJSON_CreateArray();
+	for (size_t i = 0; i < s.todo.n; i++)
+		drift_op(&s, &s.todo.v[i], *list);
+	return 0;
+}

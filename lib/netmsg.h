@@ -1,0 +1,11 @@
+/* netmsg - an operation as the rtnetlink message that does it. */
+#ifndef NU_NETMSG_H
+#define NU_NETMSG_H
+
+#include "netsession.h"
+#include "nl.h"
+
+/* Appends the message for op, which has its indexes, to b. Not for ports. */
+void netmsg_put(const struct session *s, const struct net_op *op, struct nl_batch *b);
+
+#endif

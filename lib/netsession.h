@@ -1,0 +1,67 @@
+/* netsession - a unit's plan against the live state of the two namespaces.
+ *
+ * Inside of lib/net: reads what is there and says what is still to be done. Only
+ * lib/net and lib/netmsg include this.
+ */
+#ifndef NU_NETSESSION_H
+#define NU_NETSESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "netlive.h"
+#include "netovs.h"
+#include "netplan.h"
+#include "nl.h"
+#include "unit.h"
+
+#define NET_METRIC6 1024 /* the kernel's for an IPv6 route without one */
+
+/* One link of a declared interface. */
+struct net_link {
+	int index; /* the one it has, or will be made with */
+	const struct live_link *live;
+	bool fresh;	/* to be made, or moved in: then live is NULL */
+	bool again[2];	/* v6, v4: an address goes, and with it perhaps others and routes:
+			 * all of that family are set again */
+};
+
+struct net_pair {
+	struct net_link end[NET_ENDS];
+	const struct ovs_port *port; /* of Open vSwitch, as it is; NULL: none yet */
+	bool placed;		     /* the port, or link to move, is on the host now */
+};
+
+struct session {
+	const struct unit *u;
+	int netns_fd, host_fd; /* the container's namespace, the caller's */
+	struct nl nl[2];
+	struct live live[2];
+	struct ovs_port *ports;
+	size_t n_ports;
+	bool ovs_silent; /* its daemon did not answer */
+	struct net_pair *pairs; /* one for each declared interface */
+	struct net_plan plan, todo, undo;
+};
+
+/* Plans u and reads the live state. s is freed in any case. 0, or -1 and e. */
+int session_open(struct session *s, const struct unit *u, int netns_fd, struct err *e);
+/* Fills s->todo: the operations of the plan that are still to be done, and before
+ * them the removal of what is in the way and ours. 0, or -1 and e. */
+int session_compare(struct session *s, struct err *e);
+void session_free(struct session *s);
+#define autosession __attribute__((cleanup(session_free)))
+
+/* Whether a link bears the mark of unit id. */
+bool net_ours(const struct live_link *l, const char *id);
+/* Of the interface that op is for; NULL where it is for none. */
+struct net_pair *session_pair(const struct session *s, const struct net_op *op);
+/* The link that op changes, if it exists. */
+const struct live_link *session_link(const struct session *s, const struct net_op *op);
+/* The route that op, which may replace one, takes the place of. */
+const struct live_route *session_replaced(const struct session *s, const struct net_op *op);
+bool session_route_differs(const struct session *s, const struct net_op *op);
+/* Not a secret: only with little likelihood another process's. */
+uint32_t net_random(void);
+
+#endif

@@ -1,0 +1,254 @@
+#!/bin/sh
+# nu-net's kinds of interfaces besides the plain veth: ports of Open vSwitch, macvlans, VLANs, links
+# of the host's own. A network namespace stands for the host, others for containers; Open vSwitch
+# runs in it with its userspace datapath and a database of its own.
+. "$(dirname "$0")/lib/tap.sh"
+
+REPO=$(cd "$(dirname "$0")/.." && pwd)
+N=$REPO/build/nixunits
+[ -x "$N" ] || bail_out "$N is not built"
+[ "$(id -u)" = 0 ] || lacking 'needs root, for network namespaces'
+need ip ping jq ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl
+[ -c /dev/net/tun ] || lacking 'no /dev/net/tun, for the userspace datapath'
+
+H=nkH$$ C=nkC$$ D=nkD$$ E=nkE$$
+export NIXUNITS_DIR="$T/state" NIXUNITS_ETC="$T/etc" OVS_RUNDIR="$T/ovs" OVS_LOGDIR="$T/ovs"
+mkdir "$T/state" "$T/ovs"
+in_host() { ip netns exec $H "$@"; }
+end() {
+	for pid in "$T"/ovs/*.pid; do
+		[ ! -f "$pid" ] || kill "$(cat "$pid")" 2>/dev/null
+	done
+	for ns in $C $D $E $H; do
+		ip netns del $ns 2>/dev/null
+	done
+}
+at_exit end
+for ns in $H $C $D $E; do
+	ip netns add $ns || lacking 'no network namespaces here'
+	ip -n $ns link set lo up
+done
+vswitchd() {
+	in_host ovs-vswitchd "unix:$T/ovs/db.sock" --pidfile="$T/ovs/vswitchd.pid" --detach \
+		--log-file="$T/ovs/vswitchd.log" -vconsole:off 2>/dev/null
+}
+ovsdb-tool create "$T/ovs/conf.db" /usr/share/openvswitch/vswitch.ovsschema
+ovsdb-server "$T/ovs/conf.db" "--remote=punix:$T/ovs/db.sock" --pidfile="$T/ovs/db.pid" --detach \
+	--log-file="$T/ovs/db.log" -vconsole:off 2>/dev/null
+ovs-vsctl --no-wait init
+vswitchd
+in_host ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev \
+	-- add-br br1 -- set bridge br1 datapath_type=netdev ||
+	bail_out 'Open vSwitch does not start'
+
+# unit ID NETWORK [CAPS] - a unit document, with ' for ".
+unit() {
+	printf "{'version': 1, 'id': '%s', 'system': '/nix/store/s', 'init': '/nix/store/s/init',
+		'caps': [%s], 'network': %s}" "$1" "${3:-}" "$2" | tr "'" '"' >"$T/$1.json"
+}
+net() {	# net ACTION ID NETNS [OPTION...]
+	local action=$1 id=$2 ns=$3
+	shift 3
+	run in_host "$N" net "$action" --netns /run/netns/$ns "$@" - <"$T/$id.json"
+}
+pings() { ip netns exec "$1" ping -n -c1 -W2 "$2"; }
+links() { ip -n $1 -j link | jq -r 'map(.ifname) | join(" ")'; }
+state() {
+	ip -n $H -j -d link | jq -c '.[] | {ifname, ifindex, up: any(.flags[]; . == "UP"), mtu,
+		ifalias, address}'
+	ip -n $H -j addr | jq -c '.[] | {ifname, addr: [.addr_info[] | select(.scope != "link") |
+		{local, prefixlen}]}'
+	ip -n $H -j route show table main | jq -c '.[] | del(.flags)'
+	ovs-vsctl --columns=name,tag,external_ids list Port | sort
+}
+
+# ---- Open vSwitch: a router with a foot in each of two VLANs, a client in each ----
+
+before=$(state)
+unit router1 "{'interfaces': {
+	'lan': {'kind': 'ovs', 'ip4': ['10.0.0.2/16'], 'ip6': ['a:b:c:d::e/64'],
+		'ovs': {'bridge': 'br0', 'vlan': 356},
+		'macvlan': {'vrid': 7, 'ip4': ['10.0.0.9/16'], 'ip6': ['a:b:c:d::9/64']}},
+	'wan': {'kind': 'ovs', 'ip4': ['70.0.0.2/31'], 'ip6': ['2001:bc8::a/64'],
+		'ovs': {'bridge': 'br0', 'vlan': 357}, 'mtu': 1400, 'mac': '02:00:00:00:00:07'}},
+	'routes': {'ip4': '70.0.0.3', 'ip6': '2001:bc8::ffff:ffff:ffff:fffe'}}" "'CAP_NET_ADMIN'"
+unit inner "{'interfaces': {'eth0': {'kind': 'ovs', 'ip4': ['10.0.0.3/16'], 'ip6': ['a:b:c:d::f/64'],
+	'ovs': {'bridge': 'br0', 'vlan': 356}}}, 'routes': {'ip4': '10.0.0.2', 'ip6': 'a:b:c:d::e'}}"
+unit outer "{'interfaces': {'eth0': {'kind': 'ovs', 'ip4': ['70.0.0.3/31'],
+	'ip6': ['2001:bc8::ffff:ffff:ffff:fffe/64'], 'ovs': {'bridge': 'br0', 'vlan': 357}}},
+	'routes': {'ip4': '70.0.0.2', 'ip6': '2001:bc8::a'}}"
+net up router1 $C
+is "$status $out" '0 router1: 16 of 17 operations done' 'two ports of Open vSwitch and a macvlan'
+is "$(ovs-vsctl get Port nu-router1_lan tag)" 356 'with its VLAN'
+net up router1 $C
+is "$status $out" '0 router1: 0 of 17 operations done' 'up again does nothing'
+is "$(ip -n $C -j link show wan | jq -r '.[0] | "\(.mtu) \(.address)"')" '1400 02:00:00:00:00:07' \
+	'MTU and MAC'
+mac=$(ip -n $C -j link show lan | jq -r '.[0].address')
+net up inner $D
+net up outer $E
+for ns in $C:router1 $D:inner $E:outer; do
+	run ip netns exec ${ns%:*} "$N" wait -t 10 "$T/${ns#*:}.json"
+	succeeds "nu-wait in ${ns#*:}"
+done
+ok 'traffic within VLAN 356, v4' pings $D 10.0.0.2
+ok 'v6' pings $D a:b:c:d::e
+ok 'within VLAN 357, v4' pings $E 70.0.0.2
+ok 'v6' pings $E 2001:bc8::a
+ip netns exec $C sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+ok 'across the router, v4' pings $D 70.0.0.3
+ok 'v6' pings $D 2001:bc8::ffff:ffff:ffff:fffe
+ip netns exec $C sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+ip -n $D addr add 70.0.0.9/24 dev eth0
+not_ok 'not from one VLAN to the other without it' pings $D 70.0.0.3
+ip -n $D addr del 70.0.0.9/24 dev eth0
+
+# The virtual router's address is answered for by its own MAC, and no other.
+ok 'the address of the macvlan, v4' pings $D 10.0.0.9
+is "$(ip -n $D -j neigh show 10.0.0.9 | jq -r '.[0].lladdr')" 00:00:5e:00:02:07 \
+	'is known by the VRRP MAC'
+ok 'v6' pings $D a:b:c:d::9
+is "$(ip -n $D -j neigh show a:b:c:d::9 | jq -r '.[0].lladdr')" 00:00:5e:00:02:07 'too'
+is "$(ip -n $D -j neigh show 10.0.0.2 | jq -r '.[0].lladdr')" "$mac" 'the other by its own'
+
+# Drift, found and repaired.
+ovs-vsctl --timeout=10 set Port nu-router1_lan tag=99
+ip -n $C link set mv-lan down
+net check router1 $C
+is "$status $out" "1 host: nu-router1_lan: port: declared \"br0 vlan 356\", live \"br0 vlan 99\"
+container: mv-lan: up: declared true, live false
+container: mv-lan: address: declared \"a:b:c:d::9/64\", live null" 'check: VLAN, macvlan'
+net up router1 $C
+succeeds 'up repairs'
+is "$(ovs-vsctl get Port nu-router1_lan tag)" 356 'the VLAN'
+net check router1 $C
+is "$status:$out" 0: 'all of it'
+
+# Another bridge, another start, no more interface.
+sed 's/"br0", "vlan": 357/"br1"/; s/"bridge": "br0"}, "mtu"/"bridge": "br1"}, "mtu"/' \
+	"$T/router1.json" >"$T/moved.json"
+net up moved $C
+succeeds 'a port on another bridge'
+is "$(ovs-vsctl port-to-br nu-router1_wan) $(ovs-vsctl get Port nu-router1_wan tag)" 'br1 []' \
+	'untagged now: no tag at all'
+ip netns del $C
+ip netns add $C
+ip -n $C link set lo up
+net up router1 $C
+succeeds 'the namespace has gone and its ports with it: a new start makes them anew'
+is "$(ip -n $C -j link show lan | jq -r '.[0].address')" "$mac" 'with the same MAC'
+run ip netns exec $C "$N" wait -t 10 "$T/router1.json"
+ok 'traffic' pings $D 10.0.0.2
+
+# The switch stops, and starts again.
+pid=$(cat "$T/ovs/vswitchd.pid")
+kill "$pid"
+eventually 5 sh -c "! kill -0 $pid"
+start=$(date +%s)
+unit late "{'interfaces': {'eth1': {'kind': 'ovs', 'ovs': {'bridge': 'br0'}}}}"
+net up late $E
+is "$status $err" "1 nu-net: late: operation 1 of 3: host: port nu-late_eth1 of Open vSwitch bridge br0: Open vSwitch did not answer within 10 s: is ovs-vswitchd running?" \
+	'the daemon is down: a bounded wait'
+ok 'of 30 s at most' test $(($(date +%s) - start)) -lt 30
+is "$(ovs-vsctl list-ports br0 | grep -c late)" 0 'and the database has no such port'
+vswitchd
+net up router1 $C
+succeeds 'the switch is back: up'
+net up inner $D
+run ip netns exec $C "$N" wait -t 10 "$T/router1.json"
+succeeds 'up repairs what the switch forgot when it was started again'
+ok 'traffic' pings $D 10.0.0.2
+for id in router1:$C inner:$D outer:$E; do
+	net down ${id%:*} ${id#*:}
+done
+is "$(state)" "$before" 'down leaves the host and the switch as they were'
+is "$(links $C) $(links $D)" 'lo lo' 'and the containers without links'
+
+unit bad "{'interfaces': {'a': {'kind': 'ovs', 'ovs': {'bridge': 'br0'}}, 'b': {'kind': 'ovs', 'ovs':
+	{'bridge': 'none'}}}}"
+net up bad $C
+is "$status $err" '1 nu-net: bad: operation 2 of 6: host: port nu-bad_b of Open vSwitch bridge none: ovs-vsctl: no bridge named none' \
+	'no such bridge: the operation is named'
+is "$(state)" "$before" 'and the other port is not there'
+run in_host env PATH=/none "$N" net up --netns /run/netns/$C - <"$T/bad.json"
+is "$status $err" '77 nu-net: bad: ovs-vsctl: not found in PATH (on Debian: apt-get install openvswitch-switch)' \
+	'no ovs-vsctl'
+
+# ---- macvlan, VLAN, a link of the host's own ----
+
+ip -n $H link add up0 type veth peer name up1
+ip -n $H link set up0 up
+ip -n $H link set up1 up
+ip netns add ${E}w
+at_exit ip netns del ${E}w
+ip -n $H link set up1 netns ${E}w
+ip -n ${E}w link set up1 up
+ip -n ${E}w addr add 10.3.0.1/24 dev up1
+before=$(state)
+unit mv "{'interfaces': {'eth0': {'kind': 'macvlan', 'parent': 'up0', 'ip4': ['10.3.0.2/24'],
+	'mac': '02:00:00:00:00:08', 'mtu': 1400}}}"
+run "$N" net plan - <"$T/mv.json"
+is "$out" '  1  host       link eth0: macvlan on up0, in the container
+  2  container  link lo: up
+  3  container  link eth0: up, mtu 1400, mac 02:00:00:00:00:08
+  4  container  address 10.3.0.2/24 on eth0' 'the plan of a macvlan on a link of the host'
+net up mv $C
+succeeds 'is made'
+ok 'traffic' pings $C 10.3.0.1
+net up mv $C
+is "$out" 'mv: 0 of 4 operations done' 'up again does nothing'
+net down mv $C
+is "$status $out" '0 mv: 1 link removed' 'down'
+is "$(links $C) $(state)" "lo $before" 'leaves nothing'
+unit mv "{'interfaces': {'eth0': {'kind': 'macvlan', 'parent': 'up9'}}}"
+net up mv $C
+is "$err" 'nu-net: mv: interface eth0: up9: no such link on the host' 'a parent that is not there'
+
+unit vlan "{'interfaces': {'eth0': {'kind': 'vlan', 'parent': 'up0', 'vlan': 12, 'ip4':
+	['10.4.0.2/24']}}}"
+net up vlan $C
+if [ "$status" = 77 ]; then
+	is "$err" 'nu-net: vlan: operation 1 of 3: host: link eth0: vlan 12 on up0, in the container: this kernel has no vlan links' \
+		'a kernel without VLANs: said, with exit 77'
+else
+	is "$status $(ip -n $C -j -d link show eth0 | jq -r '.[0].linkinfo.info_data.id')" '0 12' 'a VLAN'
+	net down vlan $C
+fi
+is "$(links $C) $(state)" "lo $before" 'nothing is left of it'
+
+ip -n $H addr add 10.3.0.9/24 dev up0
+ip -n $H route add 10.33.0.0/16 via 10.3.0.1
+with_addr=$(state)
+unit nic "{'interfaces': {'up0': {'kind': 'host', 'ip4': ['10.3.0.3/24'], 'mtu': 1400}},
+	'routes': {'ip4': '10.3.0.1'}}"
+net up nic $C
+is "$status $out" '0 nic: 4 of 5 operations done' 'a link of the host moves in'
+ok 'traffic' pings $C 10.3.0.1
+net up nic $C
+is "$out" 'nic: 0 of 5 operations done' 'up again does nothing'
+unit thief "{'interfaces': {'up0': {'kind': 'host'}}}"
+net up thief $D
+is "$err" 'nu-net: thief: interface up0: no such link on the host' 'it is not there for another unit'
+net down nic $C
+is "$status $(links $C)" '0 lo' 'down gives it back'
+is "$(ip -n $H -j link show up0 | jq -r '.[0].ifalias')" null 'without our mark'
+ip -n $H link set up0 mtu 1500 up
+ip -n $H addr add 10.3.0.9/24 dev up0
+ip -n $H route add 10.33.0.0/16 via 10.3.0.1
+
+# ---- each operation refused in turn, with everything at once ----
+
+unit all "{'interfaces': {
+	'lan': {'kind': 'ovs', 'ip4': ['10.0.0.2/16'], 'ovs': {'bridge': 'br0', 'vlan': 5},
+		'macvlan': {'vrid': 7, 'ip4': ['10.0.0.9/16']}},
+	'up0': {'kind': 'host', 'ip4': ['10.3.0.3/24'], 'mtu': 1400},
+	'veth': {'kind': 'veth', 'ip4': ['10.5.0.2/31'], 'hostIp4': ['10.5.0.1/31']}},
+	'routes': {'ip4': '10.0.0.1'}}"
+if [ -x "$REPO/build/unit/netundo" ]; then
+	run in_host "$REPO/build/unit/netundo" "$T/all.json"
+	succeeds "$(echo "$out" | grep -c '^ok') checks: what was done is undone"
+	[ "$status" = 0 ] || diag "$(echo "$out" | grep -A12 '^not ok')"
+else
+	skip 'make units has not been run' 'what was done is undone'
+fi
+done_testing
