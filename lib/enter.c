@@ -19,7 +19,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "applet.h"
+#include "machine.h"
 #include "proc.h"
+#include "store.h"
+#include "unit.h"
 #include "util.h"
 
 static const struct {
@@ -248,12 +252,12 @@ static void relay(int pty)
 	restore_terminal();
 }
 
-static int enter_net(const struct enter *en, struct err *e)
+static int enter_net(const struct enter *en, const struct machine *m, struct err *e)
 {
 	const char *shell = getenv("SHELL");
 	char *login[] = { (char *)(shell && *shell == '/' ? shell : "/bin/sh"), NULL };
 	char **command = en->command ? en->command : login;
-	autoclose int netns = machine_ns(en->m, "net", e);
+	autoclose int netns = machine_ns(m, "net", e);
 
 	if (netns < 0)
 		return -1;
@@ -265,22 +269,20 @@ static int enter_net(const struct enter *en, struct err *e)
 	return -1;
 }
 
-int enter_run(const struct enter *en, struct err *e)
+static int enter_all(const struct enter *en, const struct machine *m, struct err *e)
 {
-	pid_t leader = en->m->leader;
+	pid_t leader = m->leader;
 	uint64_t caps = bounding_set(leader);
 	int flags = foreign_namespaces(leader), pty = -1;
 	char tty[64];
 
-	if (en->net_only)
-		return enter_net(en, e);
 	autofree char *root = xfmt("/proc/%d/root", leader);
 	autoclose int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	autoclose int pidfd = syscall(SYS_pidfd_open, leader, 0);
 	if (root_fd < 0 || pidfd < 0)
 		return err_errno(e, "the leader, process %d", leader);
 	__attribute__((cleanup(cgroup_remove))) struct cgroup cgroup = { -1, -1, "" };
-	cgroup_make(&cgroup, en->m);
+	cgroup_make(&cgroup, m);
 	if (setns(pidfd, flags) < 0)
 		return err_errno(e, "the namespaces of process %d", leader);
 	if (fchdir(root_fd) < 0 || chroot(".") < 0)
@@ -306,4 +308,38 @@ int enter_run(const struct enter *en, struct err *e)
 	if (terminal)
 		relay(pty);
 	return proc_wait(child);
+}
+
+void enter_operands(struct enter *en, int argc, char **argv, int first, char **command)
+{
+	if (first == argc)
+		usage("expected an ID");
+	/* "ID COMMAND ARG..." does as well when no argument looks like an option. */
+	if (!command && argc - first > 1)
+		command = argv + first + 1;
+	else if (argc - first > 1)
+		usage("expected one ID before \"--\"");
+	if (command && !*command)
+		usage("expected a COMMAND after \"--\"");
+	en->id = argv[first];
+	en->command = command;
+}
+
+int enter_run(const struct enter *en, struct err *e)
+{
+	struct machine m;
+
+	if (id_check(en->id, e) < 0)
+		return -1;
+	if (!store_exists(en->id))
+		return err_set(e, NU_NO_UNIT, "%s: no such unit", en->id);
+	int running = machine_find(en->id, &m, e);
+	if (running == 0)
+		err_set(e, NU_FAILED, "%s: is not running", en->id);
+	if (running <= 0)
+		return -1;
+	if (en->greet && !en->command && !en->net_only && isatty(STDIN_FILENO))
+		say("%s: you are root inside; leave with ^D or exit", en->id);
+	int status = en->net_only ? enter_net(en, &m, e) : enter_all(en, &m, e);
+	return status < 0 ? err_wrap(e, "%s: ", en->id) : status;
 }

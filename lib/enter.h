@@ -4,14 +4,18 @@
 
 #include <stdbool.h>
 
-#include "machine.h"
 #include "say.h"
 
 struct enter {
-	const struct machine *m;
+	const char *id;
 	char **command; /* NULL: root's login shell there */
-	bool net_only;  /* the network namespace alone, with the host's files */
+	bool net_only;	/* the network namespace alone, with the host's files */
+	bool greet;	/* say where one is before a shell on a terminal */
 };
+
+/* Reads "ID [COMMAND ARG...]" from what the options left of argv, and the command after
+ * a "--" (opt_command) if there was one. A mistake is usage(). */
+void enter_operands(struct enter *en, int argc, char **argv, int first, char **command);
 
 /* Runs the command as the container's root, in all of its namespaces, with no more
  * capabilities than its own processes can have, in the unit's cgroup; on a terminal of
