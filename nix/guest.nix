@@ -18,7 +18,8 @@ let
   set =
     path: value:
     lib.optionalAttrs (lib.hasAttrByPath path options) (lib.setAttrByPath path value);
-  off = path: set (path ++ [ "enable" ]) (mkDefault false);
+  # Off even where a service's module has it on by default, on if the declaration says so.
+  off = path: set (path ++ [ "enable" ]) (lib.mkOverride 900 false);
 
   can = cap: lib.elem cap caps;
 
@@ -60,8 +61,29 @@ let
         X-NixUnits-StaticUser = true;
       };
 
-  static = lib.filterAttrs (_: s: s.enable && s.serviceConfig.X-NixUnits-StaticUser or false) config.systemd.services;
-  ofStatic = f: lib.listToAttrs (lib.mapAttrsToList (_: s: f s.serviceConfig) static);
+  # Users that no module declares: `users.users' can't be made of what services say, since
+  # services are made of users. They get a number that follows from the name, out of those
+  # that systemd gives dynamic users.
+  staticUsers = lib.unique (
+    lib.mapAttrsToList (_: s: { inherit (s.serviceConfig) User Group; }) (
+      lib.filterAttrs (_: s: s.enable && s.serviceConfig.X-NixUnits-StaticUser or false) config.systemd.services
+    )
+  );
+  numberOf =
+    name:
+    let
+      hash = (builtins.fromTOML "n = 0x${builtins.substring 0 8 (builtins.hashString "sha256" name)}").n;
+    in
+    toString (61184 + hash - hash / 4336 * 4336);
+  makeUser =
+    { User, Group }:
+    ''
+      grep -q '^${Group}:' /etc/group || echo '${Group}:x:${numberOf Group}:' >>/etc/group
+      grep -q '^${User}:' /etc/passwd || {
+        gid=$(sed -n 's/^${Group}:[^:]*:\([0-9]*\):.*/\1/p' /etc/group)
+        echo "${User}:x:${numberOf User}:$gid::/var/empty:/run/current-system/sw/bin/nologin" >>/etc/passwd
+      }
+    '';
 in
 {
   options.systemd.services = lib.mkOption {
@@ -96,7 +118,7 @@ in
     (off [ "environment" "stub-ld" ])
     (off [ "networking" "firewall" ])
     (off [ "networking" "resolvconf" ])
-    (set [ "networking" "useDHCP" ] (mkDefault false))
+    (set [ "networking" "useDHCP" ] (lib.mkOverride 900 false))
     (off [ "nix" ])
     (off [ "programs" "command-not-found" ])
     (off [ "security" "sudo" ])
@@ -131,14 +153,10 @@ in
     })
 
     {
-      users.users = ofStatic (
-        s:
-        lib.nameValuePair s.User {
-          isSystemUser = mkDefault true;
-          group = mkDefault s.Group;
-        }
-      );
-      users.groups = ofStatic (s: lib.nameValuePair s.Group { });
+      system.activationScripts.nixunits-users = {
+        deps = [ "users" "groups" ];
+        text = lib.concatMapStrings makeUser staticUsers;
+      };
     }
   ];
 }

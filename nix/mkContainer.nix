@@ -57,7 +57,7 @@ let
   inherit (outer) config;
 
   guest = evalConfig {
-    inherit system;
+    inherit lib system;
     specialArgs = config.specialArgs;
     modules = [
       (import ./guest.nix {

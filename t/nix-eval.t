@@ -232,7 +232,8 @@ sandboxed='config.systemd.services.x.serviceConfig = { ExecStart = "/x"; Dynamic
 is "$(guest "{ $sandboxed }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -cS 'del(.["X-NixUnits-StaticUser"])')" \
 	'{"DynamicUser":false,"ExecStart":"/x","Group":"x","ProtectSystem":"strict","User":"x"}' \
 	'what needs CAP_SYS_ADMIN is switched off for a declared service, the rest is kept'
-is "$(guest "{ $sandboxed }" 'c.guest.config.users.users.x.group')" '"x"' 'a dynamic user becomes one that stays'
+like "$(guest "{ $sandboxed }" 'c.guest.config.system.activationScripts.nixunits-users.text')" 'x:x:6[0-9]{4}:' \
+	'a dynamic user becomes one that stays'
 is "$(guest "{ caps_allow = \"CAP_SYS_ADMIN CAP_SYS_NICE\"; $sandboxed }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -cS .)" \
 	'{"BindPaths":"/a:/b","CPUSchedulingPolicy":"rr","DynamicUser":true,"ExecStart":"/x","ProtectSystem":"strict"}' \
 	'nothing is, where the capabilities are allowed'

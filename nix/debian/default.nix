@@ -43,7 +43,9 @@ let
       inherit (stdenv) hostPlatform buildPlatform targetPlatform;
       stdenvNoCC = stdenv;
       path = ./.;
-      pkgs = pkgs;
+      inherit pkgs;
+      _type = "pkgs";
+      __splicedPackages = pkgs;
       config = { };
       inherit overlays;
       # Any installed package by its Debian name, whatever this set calls so.

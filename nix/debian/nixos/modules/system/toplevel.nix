@@ -16,7 +16,7 @@ let
     else
       "${pkgs.writeScript "activate" ''
         #!${pkgs.runtimeShell}
-        export PATH=${lib.makeBinPath [ pkgs.coreutils pkgs.gnugrep pkgs.findutils pkgs.util-linux ]}
+        export PATH=${lib.makeBinPath [ pkgs.coreutils pkgs.gnugrep pkgs.findutils pkgs.gnused pkgs.util-linux ]}
         systemConfig=/run/current-system
         ${build.activation}
       ''} || say \"an activation script failed\"";
