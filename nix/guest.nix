@@ -115,20 +115,30 @@ in
       ];
     }
     (off [ "documentation" ])
+    (set [ "environment" "defaultPackages" ] (mkDefault [ ]))
     (off [ "environment" "stub-ld" ])
+    (off [ "fonts" "fontconfig" ])
     (off [ "networking" "firewall" ])
     (off [ "networking" "resolvconf" ])
     (set [ "networking" "useDHCP" ] (lib.mkOverride 900 false))
     (off [ "nix" ])
     (off [ "programs" "command-not-found" ])
+    (off [ "programs" "nano" ])
     (off [ "security" "sudo" ])
     (set [ "security" "wrappers" ] (mkForce { }))
+    # systemd's module turns it on, plainly.
+    (set [ "services" "dbus" "enable" ] (lib.mkOverride 75 false))
     (off [ "services" "logrotate" ])
     (off [ "services" "nscd" ])
     (set [ "system" "nssModules" ] (mkForce [ ]))
     (off [ "system" "switch" ])
     (off [ "systemd" "coredump" ])
     (off [ "systemd" "oomd" ])
+    (off [ "xdg" "autostart" ])
+    (off [ "xdg" "icons" ])
+    (off [ "xdg" "menus" ])
+    (off [ "xdg" "mime" ])
+    (off [ "xdg" "sounds" ])
 
     # Before anything that needs the network: the addresses that the unit document
     # declares are there, and usable.

@@ -49,7 +49,11 @@ in
     apacheHttpd = {
       debian = [ "apache2-bin" ];
       mainProgram = "httpd";
-      aliases."bin/httpd" = "bin/apache2";
+      aliases = {
+        "bin/httpd" = "bin/apache2";
+        modules = "lib/apache2/modules";
+      };
+      passthru.luaSupport = false;
       # Only dbmmanage and split-logfile are written in Perl.
       without = [ "perl" ];
     };
@@ -89,6 +93,7 @@ in
     shadow = {
       debian = [ "passwd" "login" ];
       mainProgram = "login";
+      passthru.shellPath = "/bin/nologin";
     };
     iputils.debian = [ "iputils-ping" "iputils-tracepath" "iputils-arping" ];
     inetutils.debian = [ "hostname" "telnet" "ftp" ];

@@ -14,10 +14,21 @@ let
     isx86_64 = arch == "x86_64";
     isAarch64 = arch == "aarch64";
     isx86 = lib.elem arch [ "x86_64" "i686" ];
+    isx86_32 = arch == "i686";
+    isAarch32 = lib.elem arch [ "armv6l" "armv7l" ];
+    isAarch = lib.elem arch [ "aarch64" "armv6l" "armv7l" ];
+    isRiscV = arch == "riscv64";
+    isPower64 = lib.elem arch [ "powerpc64" "powerpc64le" ];
+    is64bit = lib.elem arch [ "x86_64" "aarch64" "riscv64" "powerpc64" "powerpc64le" ];
+    is32bit = !platform.is64bit;
+    isUnix = true;
+    isBSD = false;
+    isCygwin = false;
     isStatic = false;
     isMusl = false;
     isGnu = true;
     libc = "glibc";
+    libDir = if platform.is64bit then "lib64" else "lib";
     linuxArch = if arch == "aarch64" then "arm64" else arch;
     uname = {
       system = "Linux";
@@ -79,12 +90,12 @@ let
     in
     self;
 in
-{
+lib.filterAttrs (n: _: lib.hasPrefix "is" n) platform
+// {
   inherit mkDerivation system;
   hostPlatform = platform;
   buildPlatform = platform;
   targetPlatform = platform;
-  inherit (platform) isLinux isDarwin isx86_64 isAarch64;
   cc = {
     cc = "/usr";
     libc = "/usr";
