@@ -1,15 +1,15 @@
 /* nu-run - run a unit.
  *
- *   nu-run [--dry-run] ID
+ *   nu-run [--dry-run | --extra] ID
  *
  * What nixunits@.service executes. It makes ready what systemd-nspawn(1) is to find
  * (UID range, root directory, merged store, journal directory) and becomes it, by
  * exec: nothing of ours stays in between. The merged store is mounted in a mount
  * namespace of this process alone, so whatever ends it, no mount is left.
  *
- * A short-lived child waits until the machine has a leader, configures the network of
- * its namespace, and ends. If it can't, it ends the machine: a container never runs
- * with less network than declared.
+ * A short-lived child waits until the machine has a leader, configures its network,
+ * firewall and kernel parameters, and ends. If it can't, it ends the machine: a container
+ * never runs with less than declared.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,13 +21,14 @@
 #include <unistd.h>
 
 #include "../lib/applet.h"
+#include "../lib/enter.h"
 #include "../lib/machine.h"
 #include "../lib/mnt.h"
-#include "../lib/net.h"
 #include "../lib/nspawn.h"
 #include "../lib/proc.h"
 #include "../lib/resolv.h"
 #include "../lib/root.h"
+#include "../lib/setup.h"
 #include "../lib/store.h"
 #include "../lib/uid.h"
 
@@ -145,25 +146,11 @@ static int make_journal(struct run *r, int userns, struct err *e)
 	return 0;
 }
 
-/* A container never runs with less than was declared. */
-static int refuse_unknown(const struct unit *u, struct err *e)
-{
-	const char *field = u->net.nft	   ? "network.nft" :
-			    u->n_sysctls   ? "sysctl" :
-			    u->extra	   ? "extra" :
-			    u->ready_check ? "preCheckNetReadyScript" :
-					     NULL;
-
-	return field ? err_set(e, NU_MISSING, "it declares %s, which this version can't apply",
-			       field) :
-		       0;
-}
-
 static int prepare(struct run *r, struct err *e)
 {
 	autoclose int userns = -1;
 
-	if (refuse_unknown(r->u, e) < 0)
+	if (setup_check(r->u, e) < 0)
 		return -1;
 	if (r->u->private_users) {
 		if (uid_alloc(r->u->id, &r->uid_base, e) < 0)
@@ -198,8 +185,8 @@ static void leave_cgroup(void)
 		warn("%s: %s", procs, strerror(errno));
 }
 
-/* In the child: wait for the machine, give it its network. */
-static _Noreturn void configure_network(const struct unit *u, pid_t nspawn)
+/* In the child: wait for the machine, give it what comes from outside. */
+static _Noreturn void set_up(const struct unit *u, pid_t nspawn)
 {
 	struct machine m;
 	struct err e;
@@ -209,31 +196,42 @@ static _Noreturn void configure_network(const struct unit *u, pid_t nspawn)
 		_exit(NU_FAILED);
 	leave_cgroup();
 	int found = machine_await(u->id, LEADER_WAIT_MS, &m, &e);
+	if (found == 1 && setup_apply(u, m.leader, &e) == 0)
+		_exit(NU_OK);
 	if (found == 0)
-		err_set(&e, NU_FAILED, "%s: the machine did not appear within %d s", u->id,
+		err_set(&e, NU_FAILED, "the machine did not appear within %d s",
 			LEADER_WAIT_MS / 1000);
-	if (found == 1) {
-		autoclose int netns = machine_ns(&m, "net", &e);
-		if (netns >= 0 && net_up(u, netns, &e) == 0)
-			_exit(NU_OK);
-		err_wrap(&e, "%s: ", u->id);
-	}
+	err_wrap(&e, "%s: ", u->id);
 	say_err(&e);
 	/* Not a shutdown: there is no init yet that would understand one. */
 	kill(found == 1 ? m.leader : nspawn, SIGKILL);
 	_exit(NU_FAILED);
 }
 
-static bool wants_network(const struct unit *u)
+/* --extra: the declared shell text, in the container, by its own shell. */
+static int run_extra(const struct unit *u)
 {
-	return u->net.private && !u->net.netns;
+	char *command[] = { (char *)"/bin/sh", (char *)"-euc", (char *)u->extra, NULL };
+	struct enter en = { .id = u->id, .command = command };
+	struct err e;
+
+	if (!u->extra)
+		return NU_OK;
+	int status = enter_run(&en, &e);
+	if (status < 0)
+		return say_err(&e);
+	if (status)
+		say("%s: extra: exit status %d", u->id, status);
+	return status;
 }
 
 static int run_main(int argc, char **argv)
 {
-	bool dry = false;
+	bool dry = false, extra = false;
 	const struct opt opts[] = {
 		{ 'n', "dry-run", NULL, "print the command, start nothing", .flag = &dry },
+		{ 'x', "extra", NULL, "only run the declared extra, in the running unit",
+		  .flag = &extra },
 		{ 0 },
 	};
 	struct run r = { 0 };
@@ -249,6 +247,8 @@ static int run_main(int argc, char **argv)
 		return say_err(&e);
 	if (!dry && geteuid() != 0)
 		die(NU_FAILED, "%s: only root can run a unit", r.u->id);
+	if (extra)
+		return run_extra(r.u);
 	if (dry) {
 		/* What a start would allocate can't be known yet. */
 		if (uid_get(r.u->id, &r.uid_base, &e) <= 0)
@@ -277,18 +277,18 @@ static int run_main(int argc, char **argv)
 	}
 
 	pid_t self = getpid();
-	pid_t child = wants_network(r.u) ? fork() : 1;
+	pid_t child = fork();
 	if (child < 0)
 		die(NU_FAILED, "%s: fork: %s", r.u->id, strerror(errno));
 	if (child == 0)
-		configure_network(r.u, self);
+		set_up(r.u, self);
 	execvp(args.v[0], args.v);
 	proc_missing(args.v[0], &e);
 	return say_err(&e);
 }
 
 APPLET(run, .name = "run", .summary = "Run a unit (what nixunits@.service executes)",
-       .synopsis = "[--dry-run] ID",
+       .synopsis = "[--dry-run | --extra] ID",
        .help = "The command becomes systemd-nspawn(1). Started by hand it runs the unit in the\n"
 	       "foreground; nixunits start does so under systemd.",
        .main = run_main);

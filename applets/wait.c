@@ -19,6 +19,7 @@
 #include "../lib/applet.h"
 #include "../lib/netlive.h"
 #include "../lib/netplan.h"
+#include "../lib/proc.h"
 #include "../lib/nl.h"
 #include "../lib/unit.h"
 
@@ -122,6 +123,17 @@ static int wait_ready(const struct net_plan *p, int64_t wait_ms, struct err *e)
 	}
 }
 
+/* The unit's own idea of ready; how long it may take is the calling service's matter. */
+static int ready_check(const char *program, struct err *e)
+{
+	char *argv[] = { (char *)program, NULL };
+	int status = proc_run(argv, e);
+
+	if (status > 0)
+		return err_set(e, NU_FAILED, "%s: exit status %d", program, status);
+	return status;
+}
+
 static int wait_main(int argc, char **argv)
 {
 	const char *seconds = NULL;
@@ -139,7 +151,8 @@ static int wait_main(int argc, char **argv)
 	autounit struct unit *u = unit_load_file(AT_FDCWD, i < argc ? argv[i] : UNIT_JSON, &e);
 	if (!u)
 		return say_err(&e);
-	if (net_plan(u, &p, &e) < 0 || (p.n && wait_ready(&p, wait_ms, &e) < 0)) {
+	if (net_plan(u, &p, &e) < 0 || (p.n && wait_ready(&p, wait_ms, &e) < 0) ||
+	    (u->ready_check && ready_check(u->ready_check, &e) < 0)) {
 		err_wrap(&e, "%s: ", u->id);
 		return say_err(&e);
 	}
@@ -150,6 +163,7 @@ APPLET(wait, .name = "wait", .summary = "Inside a container, wait until its netw
        .synopsis = "[-t SECONDS] [FILE]",
        .help = "FILE is the unit document, " UNIT_JSON " by default. Ready is: every\n"
 	       "declared interface up and running, every declared address there and past\n"
-	       "duplicate address detection, the declared default routes set. If that is not so\n"
-	       "in time, what is missing is said and the exit code is 1.",
+	       "duplicate address detection, the declared default routes set, and the unit's\n"
+	       "readyCheck run without failing. If that is not so in time, what is missing is\n"
+	       "said and the exit code is 1.",
        .main = wait_main);

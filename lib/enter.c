@@ -20,37 +20,12 @@
 #include <unistd.h>
 
 #include "applet.h"
+#include "inside.h"
 #include "machine.h"
 #include "proc.h"
 #include "store.h"
 #include "unit.h"
 #include "util.h"
-
-static const struct {
-	const char *name;
-	int flag;
-} namespaces[] = {
-	{ "user", CLONE_NEWUSER }, { "mnt", CLONE_NEWNS },     { "pid", CLONE_NEWPID },
-	{ "net", CLONE_NEWNET },   { "ipc", CLONE_NEWIPC },    { "uts", CLONE_NEWUTS },
-	{ "cgroup", CLONE_NEWCGROUP },
-};
-
-/* The namespaces of the leader that are not ours already: setns(2) refuses to enter
- * the user namespace one is in. */
-static int foreign_namespaces(pid_t leader)
-{
-	int flags = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
-		autofree char *theirs = xfmt("/proc/%d/ns/%s", leader, namespaces[i].name);
-		autofree char *ours = xfmt("/proc/self/ns/%s", namespaces[i].name);
-		struct stat a, b;
-
-		if (stat(theirs, &a) == 0 && stat(ours, &b) == 0 && a.st_ino != b.st_ino)
-			flags |= namespaces[i].flag;
-	}
-	return flags;
-}
 
 /* "CapBnd" of the leader: what no process of the container can exceed. */
 static uint64_t bounding_set(pid_t leader)
@@ -273,7 +248,7 @@ static int enter_all(const struct enter *en, const struct machine *m, struct err
 {
 	pid_t leader = m->leader;
 	uint64_t caps = bounding_set(leader);
-	int flags = foreign_namespaces(leader), pty = -1;
+	int flags = inside_foreign(leader, ~0), pty = -1;
 	char tty[64];
 
 	autofree char *root = xfmt("/proc/%d/root", leader);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "generation.h"
@@ -25,6 +26,9 @@
 #define POWEROFF_MS 25000
 #define TERMINATE_MS 15000
 #define KILL_MS 5000
+
+/* Lines of the journal after a start that failed. */
+#define SHOWN 15
 
 #define WANTS "/etc/systemd/system/multi-user.target.wants"
 
@@ -60,23 +64,36 @@ static int systemctl(const char *id, bool silent, struct err *e, const char *con
 #define SYSTEMCTL(id, silent, e, ...) \
 	systemctl(id, silent, e, (const char *const[]){ __VA_ARGS__, NULL })
 
-/* The last lines of the unit's journal, which say why a start failed. */
-static void show_journal(const char *id)
+/* What the journal says of a start that failed. The container's console is in it too:
+ * of much, our own words are shown if there are any, else the last lines. */
+static void show_journal(const char *id, time_t since)
 {
 	autofree char *unit = xfmt("nixunits@%s.service", id);
+	autofree char *from = xfmt("--since=@%lld", (long long)since);
 	char *argv[] = { (char *)"journalctl", (char *)"--no-pager", (char *)"-q", (char *)"-o",
-			 (char *)"cat", (char *)"-n", (char *)"15", (char *)"-u", unit, NULL };
+			 (char *)"cat", from, (char *)"-u", unit, NULL };
 	autobuf struct buf out = { 0 };
 	struct err ignored;
+	autostrv struct strv lines = { 0 };
+	size_t ours = 0;
 
-	if (proc_output(argv, true, &out, &ignored) == 0 && out.n)
-		fprintf(stderr, "%s", out.p);
+	if (proc_output(argv, true, &out, &ignored) != 0 || !out.n)
+		return;
+	for (char *line = strtok(out.p, "\n"); line; line = strtok(NULL, "\n")) {
+		strv_add(&lines, line);
+		ours += starts_with(line, "nu-");
+	}
+	bool few = lines.n <= SHOWN;
+	for (size_t i = few || ours ? 0 : lines.n - SHOWN; i < lines.n; i++)
+		if (few || !ours || starts_with(lines.v[i], "nu-"))
+			fprintf(stderr, "%s\n", lines.v[i]);
 }
 
 static int start_locked(const char *id, int dir, struct err *e)
 {
 	unsigned int next = dir < 0 ? 0 : store_generation(dir, "next");
 	int64_t begin = now_ms();
+	time_t since = time(NULL);
 
 	/* Whatever is wrong with the document is said now, not in the journal. */
 	autounit struct unit *u = store_unit(id, next ? "next" : "current", e);
@@ -89,7 +106,7 @@ static int start_locked(const char *id, int dir, struct err *e)
 	if (status < 0)
 		return -1;
 	if (status > 0) {
-		show_journal(id);
+		show_journal(id, since);
 		/* Said to have failed, it does not go on trying behind our back. */
 		struct err ignored;
 		SYSTEMCTL(id, true, &ignored, "stop");

@@ -1,0 +1,18 @@
+/* setup - what a container gets from outside once its namespaces are there: kernel
+ * parameters, firewall, network; in an order that leaves no moment without the firewall.
+ */
+#ifndef NU_SETUP_H
+#define NU_SETUP_H
+
+#include <sys/types.h>
+
+#include "say.h"
+#include "unit.h"
+
+/* What can be known to fail before anything is started. 0, or -1 and e. */
+int setup_check(const struct unit *u, struct err *e);
+/* Applies it all in the namespaces of leader. 0, or -1 and e: then the container is not
+ * as declared, and must not go on. */
+int setup_apply(const struct unit *u, pid_t leader, struct err *e);
+
+#endif

@@ -1,0 +1,84 @@
+/* sysctl - the kernel parameters that a container has of its own. */
+#include "sysctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inside.h"
+#include "root.h"
+#include "util.h"
+
+char *sysctl_path(const char *key)
+{
+	char *path = xstrdup(key);
+
+	/* Whichever separator comes first is the separator; the other is part of names. */
+	if (key[strcspn(key, "./")] == '.')
+		for (char *p = path; *p; p++)
+			*p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
+	return path;
+}
+
+static bool own(const struct unit *u, const char *path)
+{
+	static const char *const ipc[] = { "kernel/msg", "kernel/shm", "kernel/sem", "fs/mqueue/" };
+
+	if (starts_with(path, "net/"))
+		return u->net.private && !u->net.netns;
+	for (size_t i = 0; i < ARRAY_SIZE(ipc); i++)
+		if (starts_with(path, ipc[i]))
+			return true;
+	return false;
+}
+
+int sysctl_check(const struct unit *u, struct err *e)
+{
+	for (size_t i = 0; i < u->n_sysctls; i++) {
+		autofree char *path = sysctl_path(u->sysctls[i].key);
+
+		if (!own(u, path))
+			return err_set(e, NU_USAGE,
+				       "sysctl %s: not the container's own, it would be set on the "
+				       "host%s",
+				       quoted(u->sysctls[i].key),
+				       starts_with(path, "net/") ? " (its network is not private)" : "");
+	}
+	return 0;
+}
+
+struct work {
+	const struct unit *u;
+	bool early;
+};
+
+/* In the container's network and IPC namespaces: /proc/sys shows those of whoever looks. */
+static int write_all(void *context, struct err *e)
+{
+	const struct work *w = context;
+	autoclose int root = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; i < w->u->n_sysctls; i++) {
+		const struct sysctl *s = &w->u->sysctls[i];
+		autofree char *path = sysctl_path(s->key);
+		autoclose int fd = root_open(root, path, O_WRONLY);
+		size_t n = strlen(s->value);
+
+		if (fd < 0 && errno == ENOENT && w->early)
+			continue;
+		if (fd < 0 || write(fd, s->value, n) != (ssize_t)n)
+			return err_errno(e, "sysctl %s = %s", quoted(s->key), quoted(s->value));
+	}
+	return 0;
+}
+
+int sysctl_apply(const struct unit *u, pid_t leader, bool early, struct err *e)
+{
+	struct work w = { .u = u, .early = early };
+
+	if (!u->n_sysctls)
+		return 0;
+	return inside_call(leader, CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC, write_all, &w, e);
+}

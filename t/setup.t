@@ -1,0 +1,85 @@
+#!/bin/sh
+# What a container gets beside its interfaces: kernel parameters, firewall, extra, readiness.
+. "$(dirname "$0")/lib/host.sh"
+
+inside() { host nixunits shell s1 -- "$@"; }
+build() { run host nixunits build -n /root/s1.nix -i s1 -p debian "$@"; }
+
+# declare TEXT: the unit s1 with these options.
+declare_s1() {
+	host_put /root/s1.nix <<-X
+	{ pkgs, ... }: {
+	  network.interfaces.veth = { ip4 = "10.9.0.2/31"; hostIp4 = "10.9.0.3/31"; };
+	  config.system.stateVersion = "25.11";
+	  $1
+	}
+	X
+}
+
+setup() {
+	host_install
+	forward=$(host cat /proc/sys/net/ipv4/ip_forward)
+	host nft list ruleset >"$T/rules"
+	declare_s1 '
+	  sysctl = "net.ipv4.ip_forward=1\nnet.ipv4.conf.veth.rp_filter = 2";
+	  network.nft = "table inet filter { chain input { type filter hook input priority 0; policy accept; tcp dport 81 drop\n}\n}";
+	  extra = "echo hello from extra; touch /var/extra; grep -q 1 /proc/sys/net/ipv4/ip_forward";
+	  preCheckNetReadyScript = "echo ready check; touch /var/ready; test -e /run/nixunits/unit.json";'
+	build -s
+	succeeds 'a unit with sysctl, nft, extra and a ready check starts'
+	is "$(inside cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/veth/rp_filter | tr '\n' ' ')" \
+		'1 2 ' 'its kernel parameters are set, that of an interface too'
+	is "$(host cat /proc/sys/net/ipv4/ip_forward)" "$forward" "the host's are not"
+	like "$(host nixunits nsenter -n s1 -- nft list ruleset)" 'tcp dport 81 drop' 'its firewall is loaded'
+	is "$(host nft list ruleset | diff - "$T/rules")" '' "the host's is untouched"
+	ok 'extra ran inside, as its root' host test -e /var/lib/nixunits/containers/s1/root/var/extra
+	is "$(host stat -c %u /var/lib/nixunits/containers/s1/root/var/extra)" 0 'which is no root of the host'
+	like "$(host journalctl -u nixunits@s1 -o cat)" 'hello from extra' 'its output is in the journal'
+	ok 'the ready check ran' host test -e /var/lib/nixunits/containers/s1/root/var/ready
+	like "$(host journalctl -M s1 -o cat)" 'ready check' 'inside'
+
+	declare_s1 'extra = "echo no; exit 3";'
+	build -r
+	is "$status" 1 'an extra that fails, fails the start'
+	like "$err" 'extra: exit status 3' 'and says how'
+	is "$(host systemctl is-active nixunits@s1)" inactive 'the unit does not stay up'
+
+	declare_s1 'network.nft = "table inet filter { chain input { nonsense } }";'
+	build -s
+	is "$status" 1 'rules that nft refuses fail the start'
+	like "$err" 'network.nft: nft refused the rules' 'and say so'
+	is "$(host systemctl is-active nixunits@s1)" inactive 'nothing stays up'
+
+	for key in vm.swappiness kernel.panic fs.file-max kernel.core_pattern; do
+		before=$(host cat /proc/sys/$(echo $key | tr . /))
+		declare_s1 "sysctl.\"$key\" = \"7\";"
+		build -s
+		is "$status" 1 "$key is refused"
+		like "$err" "sysctl \"$key\": not the container's own" 'by name'
+		is "$(host cat /proc/sys/$(echo $key | tr . /))" "$before" 'and stays on the host'
+	done
+	if host sh -c ': >>/proc/sys/kernel/shmmni' 2>/dev/null; then
+		declare_s1 'sysctl = "kernel.shmmni=77";'
+		build -s
+		is "$(inside cat /proc/sys/kernel/shmmni)" 77 'a parameter of the IPC namespace is set'
+	else
+		skip 'this host may not write /proc/sys/kernel' 'a parameter of the IPC namespace is set'
+	fi
+	declare_s1 'sysctl."net.ipv4.conf.nosuch.rp_filter" = "1";'
+	build -s
+	is "$status" 1 'a parameter that is not there fails the start'
+	like "$err" 'nosuch.rp_filter" = "1": No such file' 'by name'
+	declare_s1 'sysctl."net/../../tmp/x" = "1";'
+	build
+	is "$status" 2 'a path that leaves /proc/sys is refused when it is built'
+	like "$err" 'not the name of a sysctl' 'by name'
+
+	declare_s1 'preCheckNetReadyScript = "exit 9";'
+	build -s
+	like "$(host journalctl -M s1 -o cat)" 'ready-check: exit status 9' 'a ready check that fails is named'
+	not_ok 'and the network does not count as ready' host nixunits shell s1 -- systemctl is-active network-online.target
+	host nixunits delete -q -f -r s1
+}
+
+each_suite setup
+done_testing
