@@ -34,7 +34,7 @@ host_put() { host sh -euc 'mkdir -p "$(dirname "$1")"; cat >"$1"' - "$1"; }
 
 host_install() {
 	[ -x "$REPO/build/nixunits" ] || bail_out "$REPO/build/nixunits is not built"
-	host /src/build/nixunits install
+	host /src/build/nixunits install -q
 }
 
 host_start() {
