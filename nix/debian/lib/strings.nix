@@ -120,7 +120,8 @@ in
   toInt =
     s:
     let
-      m = match "[[:space:]]*(-?)0*([0-9]+)[[:space:]]*" s;
+      # A leading zero may mean octal: not a number here.
+      m = match "[[:space:]]*(-?)(0|[1-9][0-9]*)[[:space:]]*" s;
     in
     if m == null then
       throw "toInt: could not convert ${builtins.toJSON s} to an integer"

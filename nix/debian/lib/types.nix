@@ -136,8 +136,6 @@ let
           (head defs).value
         else if kinds == [ "set" ] then
           (types.lazyAttrsOf types.anything).merge loc defs
-        else if kinds == [ "list" ] then
-          concatMap (d: d.value) defs
         else if kinds == [ "lambda" ] then
           x: types.anything.merge loc (map (d: d // { value = d.value x; }) defs)
         else
