@@ -109,7 +109,6 @@ in
       debian = [ "busybox-static" ];
       mainProgram = "busybox";
     };
-    pkgsStatic-busybox.debian = [ "busybox-static" ];
     glibc.debian = [ "libc6" "libc-bin" ];
     getent.debian = [ "libc-bin" ];
     glibcLocales.debian = [ "libc-bin" ];
@@ -123,8 +122,6 @@ in
     cacert-files.debian = [ "ca-certificates" ];
     bind.debian = [ "bind9" "bind9-utils" ];
     dnsutils.debian = [ "bind9-dnsutils" ];
-    haproxy = { };
     openvswitch.debian = [ "openvswitch-switch" "openvswitch-common" ];
-    prometheus-node-exporter.debian = [ "prometheus-node-exporter" ];
   };
 }

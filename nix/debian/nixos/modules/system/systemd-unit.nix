@@ -8,7 +8,6 @@ let
     concatStringsSep
     isList
     mapAttrsToList
-    mkDefault
     mkIf
     mkMerge
     mkOption

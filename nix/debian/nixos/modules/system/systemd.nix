@@ -5,7 +5,7 @@
 # bring (timers, presets, generators) does not exist for it.
 { lib, config, pkgs, ... }:
 let
-  inherit (lib) mkIf mkOption types;
+  inherit (lib) mkOption types;
   cfg = config.systemd;
   unitLib = import ./systemd-unit.nix { inherit lib pkgs config; };
 
@@ -69,20 +69,15 @@ let
     suffix: toText: defs:
     lib.mapAttrs' (n: def: lib.nameValuePair "${n}.${suffix}" (unitLib.unit toText def)) defs;
 
-  unitDir = pkgs.runCommandLocal "system-units" (
-    let
-      units = lib.filter (u: u.enable || u.text == null) (lib.attrValues config.systemd.units);
-    in
-    {
-      passAsFile = [ "script" ];
-      script = unitLib.install {
-        inherit upstreamUnits upstreamWants;
-        upstream = "${cfg.package}/lib/systemd/system";
-        inherit (cfg) packages suppressedSystemUnits additionalUpstreamSystemUnits defaultUnit;
-        units = lib.attrsToList cfg.units;
-      };
-    }
-  ) ''source "$scriptPath"'';
+  unitDir = pkgs.runCommandLocal "system-units" {
+    passAsFile = [ "script" ];
+    script = unitLib.install {
+      inherit upstreamUnits upstreamWants;
+      upstream = "${cfg.package}/lib/systemd/system";
+      inherit (cfg) packages suppressedSystemUnits additionalUpstreamSystemUnits defaultUnit;
+      units = lib.attrsToList cfg.units;
+    };
+  } ''source "$scriptPath"'';
 in
 {
   options.systemd = {
