@@ -70,6 +70,12 @@ static int make_root(struct run *r, struct err *e)
 	autobuf struct buf resolv = { 0 };
 	char id_line[40];
 
+	autoclose int dir = store_open(r->u->id, true, NULL, e);
+	if (dir < 0)
+		return -1;
+	/* See store_open(): an older version, or a hand, may have made it otherwise. */
+	if (fchmod(dir, 0700) < 0)
+		return err_errno(e, "%s", r->dir);
 	if (make_dirs(r->root, 0755, e) < 0 || make_dirs(r->merged, 0755, e) < 0)
 		return -1;
 	autoclose int root = open(r->root, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -124,25 +130,21 @@ static int mount_store(struct run *r, int userns, struct err *e)
 	return mnt_union(layers, 2, userns, r->merged, e);
 }
 
-/* Only where the host keeps a journal, on a filesystem that can be idmapped. */
-static int make_journal(struct run *r, int userns, struct err *e)
+/* Only where the host keeps a journal. The container's root owns what is in its journal,
+ * set-user-ID programs if it likes: so it lies where no user gets at it, and what stands
+ * in the host's journal is a link. */
+static int make_journal(struct run *r, struct err *e)
 {
-	autofree char *dir = xfmt(JOURNAL_DIR "/%s", r->machine_id);
+	autofree char *link = xfmt(JOURNAL_DIR "/%s", r->machine_id);
+	struct err why;
 
 	if (access(JOURNAL_DIR, F_OK) < 0)
 		return 0;
-	/* The parent is setgid: the group systemd-journal comes from it. */
-	if (mkdir(dir, 02755) == 0)
-		chmod(dir, 02755);
-	else if (errno != EEXIST)
-		return err_errno(e, "%s", dir);
-	autoclose int probe = mnt_clone(dir, userns, false, e);
-	if (probe < 0) {
-		warn("%s: %s: the journal stays in the container", r->u->id, e->text);
-		rmdir(dir);
-		return 0;
-	}
-	r->journal = xstrdup(dir);
+	r->journal = xfmt("%s/journal", r->dir);
+	if (make_dirs(r->journal, 0755, e) < 0)
+		return -1;
+	if (link_replace(AT_FDCWD, link, r->journal, &why) < 0)
+		warn("%s: journalctl -m will not show its journal: %s", r->u->id, why.text);
 	return 0;
 }
 
@@ -160,7 +162,7 @@ static int prepare(struct run *r, struct err *e)
 			return -1;
 	}
 	machine_forget(r->u->id);
-	if (make_root(r, e) < 0 || make_journal(r, userns, e) < 0 || mnt_unshare(e) < 0)
+	if (make_root(r, e) < 0 || make_journal(r, e) < 0 || mnt_unshare(e) < 0)
 		return -1;
 	return mount_store(r, userns, e);
 }
@@ -253,7 +255,7 @@ static int run_main(int argc, char **argv)
 		/* What a start would allocate can't be known yet. */
 		if (uid_get(r.u->id, &r.uid_base, &e) <= 0)
 			r.uid_base = UID_FIRST;
-		r.journal = xfmt(JOURNAL_DIR "/%s", r.machine_id);
+		r.journal = xfmt("%s/journal", r.dir);
 	} else if (prepare(&r, &e) < 0) {
 		err_wrap(&e, "%s: ", r.u->id);
 		return say_err(&e);

@@ -272,15 +272,15 @@ int life_enable(const char *id, bool on, struct err *e)
 	return status;
 }
 
+/* The link to it: the journal itself is in the unit's directory. */
 static void remove_journal(const char *id)
 {
 	char machine[33];
 
 	nspawn_machine_id(id, machine);
 	autofree char *path = xfmt("/var/log/journal/%s", machine);
-	struct err e;
-	if (tree_remove(AT_FDCWD, path, &e) < 0)
-		warn("%s: %s", id, e.text);
+	if (unlink(path) < 0 && errno != ENOENT)
+		warn("%s: %s: %s", id, path, strerror(errno));
 }
 
 /* The links first: what a crash leaves is a unit without a generation, for the next
@@ -294,7 +294,7 @@ static int remove_directory(const char *id, bool data, int dir, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		if (tree_remove(dir, ours[i], e) < 0)
 			return -1;
-	if (data && tree_remove(dir, "root", e) < 0)
+	if (data && (tree_remove(dir, "root", e) < 0 || tree_remove(dir, "journal", e) < 0))
 		return -1;
 	if (rmdir(path) < 0 && errno != ENOENT && (data || errno != ENOTEMPTY))
 		return err_errno(e, "%s", path);

@@ -12,7 +12,7 @@ struct nspawn {
 	const char *root;       /* the container's writable root directory */
 	const char *store;      /* the merged /nix/store */
 	const char *unit_json;  /* the unit document, for nu-wait in the guest */
-	const char *journal;    /* the host's journal directory of this machine; NULL: none */
+	const char *journal;    /* where its journal is kept on the host; NULL: in its root */
 	const char *machine_id; /* 32 hexadecimal digits */
 	uint32_t uid_base;      /* with private users */
 	bool keep_unit;         /* we are a systemd service already */

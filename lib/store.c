@@ -109,7 +109,7 @@ int store_open(const char *id, bool create, bool *created, struct err *e)
 
 		if (make_dirs(parent, 0755, e) < 0)
 			return -1;
-		bool made = mkdir(path, 0755) == 0;
+		bool made = mkdir(path, 0700) == 0;
 		if (!made && errno != EEXIST)
 			return err_errno(e, "%s", path);
 		if (created)

@@ -10,6 +10,7 @@
  *       next -> generations/<n>    what the next start switches to
  *       unit.conf -> current/unit.conf
  *       root/                      the container's own data
+ *       journal/                   its journal, where the host keeps one
  *       merged/                    mount point of the merged store, in nu-run's
  *                                  private mount namespace only
  *
@@ -43,7 +44,12 @@ bool store_in_nixos(const char *id);
 bool store_exists(const char *id);
 
 /* Opens the unit's directory. It isn't there: NU_NO_UNIT, or with create it is
- * made and *created set. Returns the fd, or -1 and e. */
+ * made and *created set. Returns the fd, or -1 and e.
+ *
+ * The directory is for the host's root alone (0700), and must be: below it the
+ * container's root writes files that belong to UID 0 on the disk. A set-user-ID
+ * program or one with capabilities among them is one of the host's root for every
+ * user who can reach its path. */
 int store_open(const char *id, bool create, bool *created, struct err *e);
 /* Opens and locks. With wait_ms 0 a held lock is NU_BUSY at once. The fd is the
  * lock: close it to release. */
