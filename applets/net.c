@@ -139,11 +139,11 @@ static int down(const struct args *a)
 	} else if (id_check(id, &e) < 0) {
 		return say_err(&e);
 	}
-	if (a->netns || a->pid || machine_find(id, &m, &e) == 1) {
+	/* A machine whose leader has just died has nothing inside any more. */
+	if (a->netns || a->pid || machine_find(id, &m, &e) == 1)
 		netns = open_netns(a, id, &e);
-		if (netns < 0)
-			return fail(id, &e);
-	}
+	if (netns < 0 && (a->netns || a->pid))
+		return fail(id, &e);
 	if ((netns >= 0 && net_down_inside(id, netns, &inside, &e) < 0) || net_down(id, &n, &e) < 0)
 		return fail(id, &e);
 	n += inside;
@@ -290,10 +290,11 @@ static int check(const struct args *a)
 		autofree char *declared = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "declared"));
 		autofree char *live = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "live"));
 
-		printf("%s: %s: %s: declared %s, live %s\n",
-		       cJSON_GetObjectItem(d, "where")->valuestring,
-		       cJSON_GetObjectItem(d, "link")->valuestring,
-		       cJSON_GetObjectItem(d, "what")->valuestring, declared, live);
+		const char *link = cJSON_GetStringValue(cJSON_GetObjectItem(d, "link"));
+
+		printf("%s: %s%s%s: declared %s, live %s\n",
+		       cJSON_GetObjectItem(d, "where")->valuestring, link ? link : "",
+		       link ? ": " : "", cJSON_GetObjectItem(d, "what")->valuestring, declared, live);
 	}
 	return status;
 }

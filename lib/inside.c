@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -82,30 +81,4 @@ int inside_call(pid_t leader, int wanted, int (*act)(void *context, struct err *
 	else if (status)
 		err_set(e, NU_FAILED, "exit status %d", status);
 	return n == sizeof(theirs) ? -1 : status;
-}
-
-struct program {
-	char *const *argv;
-	int in;
-};
-
-static int exec_program(void *context, struct err *e)
-{
-	const struct program *p = context;
-
-	if (dup2(p->in, STDIN_FILENO) < 0)
-		return err_errno(e, "dup2");
-	execvp(p->argv[0], p->argv);
-	return proc_missing(p->argv[0], e);
-}
-
-int inside_run(pid_t leader, int wanted, char *const argv[], const void *data, size_t n,
-	       struct err *e)
-{
-	struct program p = { .argv = argv, .in = memfd_create(argv[0], MFD_CLOEXEC) };
-	autoclose int in = p.in;
-
-	if (in < 0 || write(in, data, n) != (ssize_t)n || lseek(in, 0, SEEK_SET) < 0)
-		return err_errno(e, "input for %s", argv[0]);
-	return inside_call(leader, wanted, exec_program, &p, e);
 }

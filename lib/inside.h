@@ -2,7 +2,6 @@
 #ifndef NU_INSIDE_H
 #define NU_INSIDE_H
 
-#include <stddef.h>
 #include <sys/types.h>
 
 #include "say.h"
@@ -17,10 +16,5 @@ int inside_foreign(pid_t leader, int wanted);
  * act became another program, its exit status and e "exit status N". */
 int inside_call(pid_t leader, int wanted, int (*act)(void *context, struct err *e), void *context,
 		struct err *e);
-
-/* Runs argv there, the host's program in the host's directories, with n bytes of data
- * as its standard input. Its exit status, or -1 and e. */
-int inside_run(pid_t leader, int wanted, char *const argv[], const void *data, size_t n,
-	       struct err *e);
 
 #endif

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "netmsg.h"
+#include "netnft.h"
 #include "netsession.h"
+#include "netsysctl.h"
 #include "util.h"
 
 #define TRIES 3
@@ -38,17 +40,32 @@ int net_open(const char *path, struct err *e)
 	return steal_fd(&fd);
 }
 
-static bool is_port(const struct net_op *op)
+/* By which means an operation is done. */
+enum means {
+	BY_RTNETLINK,
+	BY_OVS_REMOVING, /* a switch must not see a port removed and added at once */
+	BY_OVS,
+	BY_ITSELF, /* a ruleset, a setting */
+};
+
+static enum means means(const struct net_op *op)
 {
-	return op->what == NET_PORT_ADD || op->what == NET_PORT_DEL;
+	switch (op->what) {
+	case NET_PORT_DEL:
+		return BY_OVS_REMOVING;
+	case NET_PORT_ADD:
+		return BY_OVS;
+	case NET_NFT:
+	case NET_SYSCTL:
+		return BY_ITSELF;
+	default:
+		return BY_RTNETLINK;
+	}
 }
 
-/* Whether a and b can be of one batch: rtnetlink's of one namespace, or Open vSwitch's
- * of one kind (which must not see a port removed and added at once). */
 static bool same_batch(const struct net_op *a, const struct net_op *b)
 {
-	return a->where == b->where && is_port(a) == is_port(b) &&
-	       (!is_port(a) || a->what == b->what);
+	return a->where == b->where && means(a) == means(b) && means(a) != BY_ITSELF;
 }
 
 static void undo_link_set(struct session *s, const struct net_op *op,
@@ -179,6 +196,9 @@ static void note_undo(struct session *s, const struct net_op *op)
 	case NET_ROUTE_DEL:
 		back.what = NET_ROUTE_ADD;
 		break;
+	case NET_NFT:
+	case NET_SYSCTL:
+		return; /* noted by run_single, which knows what was there */
 	}
 	net_plan_add(&s->undo, &back);
 }
@@ -330,6 +350,41 @@ static int run_ports(struct session *s, size_t from, size_t to, size_t spoil, st
 	return ret < 0 ? op_failed(&s->todo, failed, e) : 0;
 }
 
+/* A ruleset or a setting: what was there is kept for undo. */
+static int do_single(struct session *s, const struct net_op *op, struct err *e)
+{
+	if (op->what == NET_SYSCTL)
+		return netsysctl_write(s->netns_fd, op->key, op->text, e);
+	return nft_load(s->netns_fd, op->text ? op->text : "", false, e);
+}
+
+static int run_single(struct session *s, size_t at, size_t spoil, struct err *e)
+{
+	const struct net_op *op = &s->todo.v[at];
+	autobuf struct buf rules = { 0 };
+	struct net_op back = *op;
+	int ret;
+
+	if (op->what == NET_SYSCTL) {
+		autofree char *was = netsysctl_read(s->netns_fd, op->key, e);
+
+		if (!was)
+			return op_failed(&s->todo, at, e);
+		strv_add(&s->kept, was);
+		ret = netsysctl_write(s->netns_fd, op->key, spoil == at + 1 ? "?" : op->text, e);
+	} else {
+		if (nft_save(s->netns_fd, &rules, e) < 0)
+			return op_failed(&s->todo, at, e);
+		strv_add(&s->kept, rules.p);
+		ret = nft_load(s->netns_fd, spoil == at + 1 ? "?" : op->text, true, e);
+	}
+	if (ret < 0)
+		return op_failed(&s->todo, at, e);
+	back.text = s->kept.v[s->kept.n - 1];
+	net_plan_add(&s->undo, &back);
+	return 0;
+}
+
 static void not_undone(const struct err *why, struct err *e)
 {
 	char was[sizeof(e->text)];
@@ -370,9 +425,10 @@ static void run_undo(struct session *s, struct err *e)
 
 		for (from = to - 1; from && same_batch(&s->undo.v[from - 1], last);)
 			from--;
-		int ret = is_port(last) ? ovs_change(s->u->id, &s->undo.v[from], to - from, &s->ovs_silent,
-						       &bad) :
-					  undo_messages(s, from, to, &bad);
+		int ret = means(last) == BY_RTNETLINK ? undo_messages(s, from, to, &bad) :
+			  means(last) == BY_ITSELF    ? do_single(s, last, &bad) :
+							ovs_change(s->u->id, &s->undo.v[from], to - from,
+								   &s->ovs_silent, &bad);
 		if (ret < 0)
 			not_undone(&bad, e);
 	}
@@ -383,8 +439,10 @@ static int run(struct session *s, size_t spoil, int *error, struct err *e)
 	for (size_t from = 0, to; from < s->todo.n; from = to) {
 		for (to = from + 1; to < s->todo.n && same_batch(&s->todo.v[to], &s->todo.v[from]);)
 			to++;
-		int ret = is_port(&s->todo.v[from]) ? run_ports(s, from, to, spoil, e) :
-						      run_messages(s, from, to, spoil, error, e);
+		enum means by = means(&s->todo.v[from]);
+		int ret = by == BY_RTNETLINK ? run_messages(s, from, to, spoil, error, e) :
+			  by == BY_ITSELF    ? run_single(s, from, spoil, e) :
+					       run_ports(s, from, to, spoil, e);
 		if (ret < 0) {
 			run_undo(s, e);
 			return -1;

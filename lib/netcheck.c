@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "netplan.h"
+#include "sysctl.h"
 #include "util.h"
 
 static int bad(const struct iface *f, struct err *e, const char *fmt, ...)
@@ -209,7 +210,7 @@ static int check_iface(const struct unit *u, const struct iface *f, struct err *
 	if (f->kind == IFACE_BRIDGE && !f->host_bridge)
 		return bad(f, e, "a bridge interface needs hostBridge");
 	if (!net_is_veth(f) && f->host_bridge)
-		return bad(f, e, "hostBridge is for a veth: a %s has no host end",
+		return bad(f, e, "hostBridge is for a veth: kind \"%s\" has no host end",
 			   iface_kind_name(f->kind));
 	if (f->kind == IFACE_MACVLAN && f->macvlan.present)
 		return bad(f, e, "a macvlan can't have another on it");
@@ -274,6 +275,8 @@ static int check_macs(const struct unit *u, struct err *e)
 
 int net_check(const struct unit *u, struct err *e)
 {
+	if (sysctl_check(u, e) < 0)
+		return -1;
 	if (check_unique(u, e) < 0)
 		return -1;
 	for (size_t i = 0; i < u->net.n_ifaces; i++)

@@ -5,6 +5,7 @@
 
 #include "net.h"
 #include "netsession.h"
+#include "netsysctl.h"
 #include "util.h"
 
 int net_todo(const struct unit *u, int netns_fd, struct net_plan *todo, struct err *e)
@@ -25,7 +26,8 @@ static void drift_add(cJSON *list, const struct net_op *op, const char *what, cJ
 	cJSON *j = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(j, "where", net_where_name(op->where));
-	cJSON_AddStringToObject(j, "link", op->link);
+	if (op->link[0])
+		cJSON_AddStringToObject(j, "link", op->link);
 	cJSON_AddStringToObject(j, "what", what);
 	cJSON_AddItemToObject(j, "declared", declared_value);
 	cJSON_AddItemToObject(j, "live", live_value);
@@ -112,6 +114,18 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 	case NET_LINK_SET:
 		drift_link(s, op, list);
 		break;
+	case NET_NFT:
+		drift_add(list, op, "nft", cJSON_CreateString("loaded"),
+			  s->nft == NFT_NONE ? cJSON_CreateNull() : cJSON_CreateString("changed"));
+		break;
+	case NET_SYSCTL: {
+		struct err ignored;
+		autofree char *now = netsysctl_read(s->netns_fd, op->key, &ignored);
+		autofree char *what = xfmt("sysctl %s", op->key);
+
+		drift_add(list, op, what, cJSON_CreateString(op->text), name_json(now));
+		break;
+	}
 	case NET_ADDR_DEL:
 		drift_add(list, op, "address", cJSON_CreateNull(), cJSON_CreateString(addr));
 		break;

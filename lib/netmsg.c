@@ -204,7 +204,9 @@ void netmsg_put(const struct session *s, const struct net_op *op, struct nl_batc
 	switch (op->what) {
 	case NET_PORT_DEL:
 	case NET_PORT_ADD:
-		break;
+	case NET_NFT:
+	case NET_SYSCTL:
+		break; /* no messages */
 	case NET_LINK_DEL:
 		nl_add(b, RTM_DELLINK, 0, &link, sizeof(link));
 		break;

@@ -5,7 +5,8 @@
 #include "netsession.h"
 #include "nl.h"
 
-/* Appends the message for op, which has its indexes, to b. Not for ports. */
+/* Appends the message for op, which has its indexes, to b. Ports, rulesets
+ * and settings are done without. */
 void netmsg_put(const struct session *s, const struct net_op *op, struct nl_batch *b);
 
 #endif

@@ -83,6 +83,12 @@ const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT])
 	case NET_LINK_SET:
 		link_text(op, &b);
 		break;
+	case NET_NFT:
+		buf_addf(&b, op->text ? "nft ruleset" : "no nft ruleset");
+		break;
+	case NET_SYSCTL:
+		buf_addf(&b, "sysctl %s = %s", op->key, op->text);
+		break;
 	case NET_ADDR_DEL:
 		buf_addf(&b, "remove address %s from %s", addr_text(&op->addr, true, text),
 			 op->link);
@@ -109,6 +115,7 @@ cJSON *net_op_json(const struct net_op *op)
 		[NET_PORT_DEL] = "port-remove",	  [NET_PORT_ADD] = "port-add",
 		[NET_LINK_DEL] = "link-remove",	  [NET_LINK_ADD] = "link-add",
 		[NET_LINK_MOVE] = "link-move",	  [NET_LINK_SET] = "link-set",
+		[NET_NFT] = "nft",		  [NET_SYSCTL] = "sysctl",
 		[NET_ADDR_DEL] = "address-remove", [NET_ADDR_ADD] = "address-add",
 		[NET_ROUTE_DEL] = "route-remove", [NET_ROUTE_ADD] = "route-add",
 	};
@@ -118,7 +125,12 @@ cJSON *net_op_json(const struct net_op *op)
 
 	cJSON_AddStringToObject(j, "where", net_where_name(op->where));
 	cJSON_AddStringToObject(j, "operation", names[op->what]);
-	cJSON_AddStringToObject(j, "link", op->link);
+	if (op->link[0])
+		cJSON_AddStringToObject(j, "link", op->link);
+	if (op->key)
+		cJSON_AddStringToObject(j, "key", op->key);
+	if (op->text)
+		cJSON_AddStringToObject(j, op->key ? "value" : "ruleset", op->text);
 	if (is_new)
 		cJSON_AddStringToObject(j, "kind", op->kind);
 	if ((is_new && streq(op->kind, "veth")) || (op->what == NET_LINK_MOVE && op->iface))

@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 
 #include "netcheck.h"
+#include "netsysctl.h"
 #include "sha256.h"
+#include "sysctl.h"
 #include "util.h"
 
 void net_host_name(const char *id, const char *name, char dst[IF_NAMESIZE])
@@ -194,11 +196,9 @@ static void plan_macvlan(const struct iface *f, struct net_plan *p)
 	set.set = NET_SET_UP | NET_SET_ALIAS | NET_SET_ARP;
 	set.up = true;
 	net_plan_add(p, &set);
-	plan_addrs(p, NET_END_MACVLAN, f, name, &f->macvlan.ip4);
-	plan_addrs(p, NET_END_MACVLAN, f, name, &f->macvlan.ip6);
 }
 
-static void plan_container(const struct unit *u, struct net_plan *p)
+static void plan_guest_links(const struct unit *u, struct net_plan *p)
 {
 	struct net_op *op = add_op(p, NET_END_GUEST, NET_LINK_SET, NULL, "lo");
 
@@ -216,14 +216,45 @@ static void plan_container(const struct unit *u, struct net_plan *p)
 		op->up = true;
 		op->mtu = f->mtu;
 		take_mac(op, f);
+		if (f->macvlan.present)
+			plan_macvlan(f, p);
+	}
+}
+
+static void plan_guest_addrs(const struct unit *u, struct net_plan *p)
+{
+	for (size_t i = 0; i < u->net.n_ifaces; i++) {
+		const struct iface *f = &u->net.ifaces[i];
+		char name[IF_NAMESIZE];
 
 		plan_addrs(p, NET_END_GUEST, f, f->name, &f->ip4);
 		plan_addrs(p, NET_END_GUEST, f, f->name, &f->ip6);
 		plan_peer_routes(p, NET_END_GUEST, f, f->name, &f->ip4, &f->host_ip4);
 		plan_peer_routes(p, NET_END_GUEST, f, f->name, &f->ip6, &f->host_ip6);
-		if (f->macvlan.present)
-			plan_macvlan(f, p);
+		if (!f->macvlan.present)
+			continue;
+		net_macvlan_name(f->name, name);
+		plan_addrs(p, NET_END_MACVLAN, f, name, &f->macvlan.ip4);
+		plan_addrs(p, NET_END_MACVLAN, f, name, &f->macvlan.ip6);
 	}
+}
+
+/* The links come first, since rules and settings may name them; the addresses last, so
+ * that no packet arrives before the rules. */
+static void plan_container(const struct unit *u, struct net_plan *p)
+{
+	plan_guest_links(u, p);
+	if (u->net.nft)
+		add_op(p, NET_END_GUEST, NET_NFT, NULL, "")->text = u->net.nft;
+	for (size_t i = 0; i < u->n_sysctls; i++) {
+		if (!netsysctl_is(u->sysctls[i].key))
+			continue;
+		struct net_op *op = add_op(p, NET_END_GUEST, NET_SYSCTL, NULL, "");
+
+		op->key = u->sysctls[i].key;
+		op->text = u->sysctls[i].value;
+	}
+	plan_guest_addrs(u, p);
 }
 
 /* "lan 10.0.0.2/31, wan 70.0.0.2/31" */
@@ -348,16 +379,26 @@ static int plan_default(const struct unit *u, const char *field, const struct ad
 	return 0;
 }
 
+/* Where the network is the host's, or a namespace that others made, nothing of it is ours
+ * to set. */
+static int check_not_own(const struct unit *u, struct err *e)
+{
+	const char *field = u->net.route4.family || u->net.route6.family ? "network.routes" :
+			    u->net.nft						 ? "network.nft" :
+										   NULL;
+
+	if (field)
+		return err_set(e, NU_USAGE, "%s can't be set: the network is not the container's own "
+					    "(%s)",
+			       field, u->net.netns ? "netns" : "private: false");
+	return sysctl_check(u, e);
+}
+
 int net_plan(const struct unit *u, struct net_plan *p, struct err *e)
 {
 	*p = (struct net_plan){ .id = u->id };
-	if (!u->net.private || u->net.netns) {
-		if (u->net.route4.family || u->net.route6.family)
-			return err_set(e, NU_USAGE, "network.routes can't be set: the network is not "
-						    "the container's own (%s)",
-				       u->net.netns ? "netns" : "private: false");
-		return 0;
-	}
+	if (!u->net.private || u->net.netns)
+		return check_not_own(u, e);
 	if (net_check(u, e) < 0)
 		return -1;
 	plan_host(u, p);

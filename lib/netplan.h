@@ -26,6 +26,8 @@ enum net_what {
 	NET_LINK_ADD,
 	NET_LINK_MOVE, /* from the namespace `where` to the other one */
 	NET_LINK_SET,
+	NET_NFT,    /* the ruleset */
+	NET_SYSCTL, /* one setting */
 	NET_ADDR_DEL,
 	NET_ADDR_ADD,
 	NET_ROUTE_DEL,
@@ -71,6 +73,9 @@ struct net_op {
 	unsigned char mac[6];
 	bool has_mac;
 	const char *master; /* a bridge; NULL: of none */
+
+	const char *key;  /* of a NET_SYSCTL */
+	const char *text; /* its value; the ruleset of a NET_NFT, NULL: none */
 
 	/* Addresses; of a route the destination, and the next hop (family 0: none). */
 	struct addr addr, via;

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "net.h"
+#include "netnft.h"
+#include "netsysctl.h"
 #include "util.h"
 
 void session_free(struct session *s)
@@ -22,6 +24,7 @@ void session_free(struct session *s)
 	net_plan_free(&s->plan);
 	net_plan_free(&s->todo);
 	net_plan_free(&s->undo);
+	strv_free(&s->kept);
 	free(s->ports);
 	free(s->pairs);
 }
@@ -552,11 +555,34 @@ static int find_master(const struct session *s, struct net_op *op, struct err *e
 	return 0;
 }
 
+/* The ruleset is tried before anything is done. */
+static int nft_missing(struct session *s, const struct net_op *op, struct err *e)
+{
+	if (nft_look(s->netns_fd, op->text, container_may_add(s->u), &s->nft, e) < 0)
+		return -1;
+	if (s->nft == NFT_LOADED)
+		return 0;
+	return nft_check(s->netns_fd, op->text, e) < 0 ? err_wrap(e, "network.nft: ") : 1;
+}
+
+/* One that can't be read now may belong to a link that is still to come. */
+static bool sysctl_missing(const struct session *s, const struct net_op *op)
+{
+	struct err ignored;
+	autofree char *now = netsysctl_read(s->netns_fd, op->key, &ignored);
+
+	return !now || !netsysctl_same(now, op->text);
+}
+
 /* Whether op, completed with its indexes, is still to be done. -1 and e. */
 static int is_missing(struct session *s, struct net_op *op, struct err *e)
 {
 	struct net_pair *p = session_pair(s, op);
 
+	if (op->what == NET_NFT)
+		return nft_missing(s, op, e);
+	if (op->what == NET_SYSCTL)
+		return sysctl_missing(s, op);
 	if (!p) {
 		const struct live_link *lo = live_link(&s->live[op->where], op->link);
 

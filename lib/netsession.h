@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "netlive.h"
+#include "netnft.h"
 #include "netovs.h"
 #include "netplan.h"
 #include "nl.h"
@@ -39,7 +40,9 @@ struct session {
 	struct live live[2];
 	struct ovs_port *ports;
 	size_t n_ports;
-	bool ovs_silent; /* its daemon did not answer */
+	bool ovs_silent;     /* its daemon did not answer */
+	enum nft_state nft;  /* the ruleset as it was */
+	struct strv kept;    /* texts that undo refers to */
 	struct net_pair *pairs; /* one for each declared interface */
 	struct net_plan plan, todo, undo;
 };

@@ -53,22 +53,34 @@ int nl_listen(struct nl *nl, uint32_t groups, struct err *e)
 	return nl_socket(nl, groups, e);
 }
 
+int netns_enter(int netns_fd, struct err *e)
+{
+	autoclose int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (home < 0)
+		return err_errno(e, "/proc/thread-self/ns/net");
+	if (netns_fd >= 0 && setns(netns_fd, CLONE_NEWNET) < 0)
+		return err_errno(e, "entering the network namespace");
+	return steal_fd(&home);
+}
+
+void netns_leave(int home)
+{
+	if (setns(home, CLONE_NEWNET) < 0)
+		die(NU_FAILED, "returning to the host's network namespace: %s", strerror(errno));
+	close(home);
+}
+
 int nl_open(struct nl *nl, int netns_fd, struct err *e)
 {
-	autoclose int home = -1;
-
 	*nl = (struct nl){ .fd = -1 };
 	if (netns_fd < 0)
 		return nl_socket(nl, 0, e);
-	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int home = netns_enter(netns_fd, e);
 	if (home < 0)
-		return err_errno(e, "/proc/thread-self/ns/net");
-	if (setns(netns_fd, CLONE_NEWNET) < 0)
-		return err_errno(e, "entering the network namespace");
+		return -1;
 	int ret = nl_socket(nl, 0, e);
-	/* To go on in the wrong namespace would be to change the wrong links. */
-	if (setns(home, CLONE_NEWNET) < 0)
-		die(NU_FAILED, "returning to the host's network namespace: %s", strerror(errno));
+	netns_leave(home);
 	return ret;
 }
 

@@ -32,6 +32,12 @@ int nl_listen(struct nl *nl, uint32_t groups, struct err *e);
 void nl_close(struct nl *nl);
 #define autonl __attribute__((cleanup(nl_close)))
 
+/* Enters a network namespace (-1: stays); needs CAP_SYS_ADMIN. Returns what netns_leave
+ * takes to come back, or -1 and e. Not to come back ends the process: what would follow
+ * is meant for another namespace. */
+int netns_enter(int netns_fd, struct err *e);
+void netns_leave(int home);
+
 /* Requests one after the other. Start it as { 0 }. */
 struct nl_batch {
 	char *p;

@@ -1,5 +1,5 @@
-/* setup - what a container gets from outside once its namespaces are there: kernel
- * parameters, firewall, network; in an order that leaves no moment without the firewall.
+/* setup - what a container gets from outside once its namespaces are there: the kernel
+ * parameters of its IPC namespace, and its network with firewall and parameters.
  */
 #ifndef NU_SETUP_H
 #define NU_SETUP_H

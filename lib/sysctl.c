@@ -39,6 +39,9 @@ int sysctl_check(const struct unit *u, struct err *e)
 	for (size_t i = 0; i < u->n_sysctls; i++) {
 		autofree char *path = sysctl_path(u->sysctls[i].key);
 
+		if (strchr(path, '*'))
+			return err_set(e, NU_USAGE, "sysctl %s: a pattern, where one key is expected",
+				       quoted(u->sysctls[i].key));
 		if (!own(u, path))
 			return err_set(e, NU_USAGE,
 				       "sysctl %s: not the container's own, it would be set on the "
@@ -49,36 +52,36 @@ int sysctl_check(const struct unit *u, struct err *e)
 	return 0;
 }
 
-struct work {
-	const struct unit *u;
-	bool early;
-};
-
-/* In the container's network and IPC namespaces: /proc/sys shows those of whoever looks. */
+/* In the container's IPC namespace: /proc/sys shows that of whoever looks. */
 static int write_all(void *context, struct err *e)
 {
-	const struct work *w = context;
+	const struct unit *u = context;
 	autoclose int root = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	for (size_t i = 0; i < w->u->n_sysctls; i++) {
-		const struct sysctl *s = &w->u->sysctls[i];
+	for (size_t i = 0; i < u->n_sysctls; i++) {
+		const struct sysctl *s = &u->sysctls[i];
 		autofree char *path = sysctl_path(s->key);
-		autoclose int fd = root_open(root, path, O_WRONLY);
 		size_t n = strlen(s->value);
 
-		if (fd < 0 && errno == ENOENT && w->early)
+		if (starts_with(path, "net/"))
 			continue;
+		autoclose int fd = root_open(root, path, O_WRONLY);
 		if (fd < 0 || write(fd, s->value, n) != (ssize_t)n)
 			return err_errno(e, "sysctl %s = %s", quoted(s->key), quoted(s->value));
 	}
 	return 0;
 }
 
-int sysctl_apply(const struct unit *u, pid_t leader, bool early, struct err *e)
+int sysctl_apply(const struct unit *u, pid_t leader, struct err *e)
 {
-	struct work w = { .u = u, .early = early };
+	bool any = false;
 
-	if (!u->n_sysctls)
+	for (size_t i = 0; i < u->n_sysctls; i++) {
+		autofree char *path = sysctl_path(u->sysctls[i].key);
+
+		any = any || !starts_with(path, "net/");
+	}
+	if (!any)
 		return 0;
-	return inside_call(leader, CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC, write_all, &w, e);
+	return inside_call(leader, CLONE_NEWUSER | CLONE_NEWIPC, write_all, (void *)u, e);
 }

@@ -129,7 +129,22 @@ let
         type = given types.str;
         default = null;
         example = "02:00:00:00:00:01";
-        description = "The hardware address; null: one that the kernel makes up.";
+        description = ''
+          The hardware address; null: one that follows from the host's machine id and the
+          container's id, the same at every start.
+        '';
+      };
+      parent = mkOption {
+        type = given types.str;
+        default = null;
+        example = "eth0";
+        description = "The interface of the host that one of kind vlan or macvlan is on.";
+      };
+      vlan = mkOption {
+        type = number;
+        default = null;
+        example = 12;
+        description = "The 802.1q id of an interface of kind vlan.";
       };
       ovs = mkOption {
         default = null;

@@ -34,7 +34,7 @@ let
           "veth"
         else
           "host";
-      inherit (i) ip4 ip6 hostIp4 hostIp6 hostBridge mtu mac;
+      inherit (i) ip4 ip6 hostIp4 hostIp6 hostBridge mtu mac parent vlan;
       inherit ovs;
       macvlan = if i.macvlan == null then null else { inherit (i.macvlan) vrid ip4 ip6; };
     };

@@ -8,7 +8,7 @@ REPO=$(cd "$(dirname "$0")/.." && pwd)
 N=$REPO/build/nixunits
 [ -x "$N" ] || bail_out "$N is not built"
 [ "$(id -u)" = 0 ] || lacking 'needs root, for network namespaces'
-need ip ping jq ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl
+need ip ping jq nft ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl
 [ -c /dev/net/tun ] || lacking 'no /dev/net/tun, for the userspace datapath'
 
 H=nkH$$ C=nkC$$ D=nkD$$ E=nkE$$
@@ -41,10 +41,11 @@ in_host ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev
 	-- add-br br1 -- set bridge br1 datapath_type=netdev ||
 	bail_out 'Open vSwitch does not start'
 
-# unit ID NETWORK [CAPS] - a unit document, with ' for ".
+# unit ID NETWORK [CAPS] [SYSCTL] - a unit document, with ' for ".
 unit() {
 	printf "{'version': 1, 'id': '%s', 'system': '/nix/store/s', 'init': '/nix/store/s/init',
-		'caps': [%s], 'network': %s}" "$1" "${3:-}" "$2" | tr "'" '"' >"$T/$1.json"
+		'caps': [%s], 'network': %s, 'sysctl': {%s}}" "$1" "${3:-}" "$2" "${4:-}" |
+		tr "'" '"' >"$T/$1.json"
 }
 net() {	# net ACTION ID NETNS [OPTION...]
 	local action=$1 id=$2 ns=$3
@@ -174,6 +175,70 @@ run in_host env PATH=/none "$N" net up --netns /run/netns/$C - <"$T/bad.json"
 is "$status $err" '77 nu-net: bad: ovs-vsctl: not found in PATH (on Debian: apt-get install openvswitch-switch)' \
 	'no ovs-vsctl'
 
+# ---- nft and sysctl ----
+
+unit fw "{'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.6.0.2/31'], 'hostIp4': ['10.6.0.3/31']}},
+	'nft': 'table inet filter {\\n  chain input {\\n    type filter hook input priority 0; policy accept;\\n    icmp type echo-request drop\\n  }\\n}'}" \
+	'' "'net.ipv4.ip_forward': '1', 'net.ipv4.conf.veth.arp_announce': '2', 'net.ipv4.ip_local_port_range': '2000 3000'"
+net up fw $C
+is "$status $out" '0 fw: 9 of 10 operations done' 'a ruleset and settings'
+not_ok 'the ruleset is obeyed' pings $H 10.6.0.2
+is "$(ip netns exec $C sysctl -n net.ipv4.ip_forward net.ipv4.conf.veth.arp_announce | tr '\n' ' ')" \
+	'1 2 ' 'the settings are made'
+is "$(ip netns exec $H sysctl -n net.ipv4.ip_forward)" 0 'not on the host'
+net up fw $C
+is "$status $out" '0 fw: 0 of 10 operations done' 'up again does nothing'
+ip netns exec $C nft add rule inet filter input tcp dport 22 accept
+ip netns exec $C sysctl -qw net.ipv4.ip_forward=0
+net check fw $C -o json
+is "$status $(echo "$out" | jq -c '.drift')" '1 [{"where":"container","what":"nft","declared":"loaded","live":"changed"},{"where":"container","what":"sysctl net.ipv4.ip_forward","declared":"1","live":"0"}]' \
+	'check: a rule added by hand, a setting changed'
+net up fw $C
+is "$out" 'fw: 2 of 10 operations done' 'up repairs both'
+is "$(ip netns exec $C nft list ruleset | grep -c 'dport 22')" 0 'the rule is gone'
+net check fw $C
+is "$status:$out" 0: 'check is content'
+net down fw $C
+ip netns exec $C nft flush ruleset
+
+# In a namespace that belongs to a user namespace, nft runs as that one's root.
+unshare -U -n sleep 60 &
+pid=$!
+eventually 5 sh -c "[ \"\$(readlink /proc/$pid/ns/user)\" != \"\$(readlink /proc/self/ns/user)\" ]"
+echo '0 100000 65536' >/proc/$pid/uid_map
+echo '0 100000 65536' >/proc/$pid/gid_map
+run in_host "$N" net up --pid $pid - <"$T/fw.json"
+is "$status $out" '0 fw: 10 of 10 operations done' 'a ruleset and settings in a user namespace' ||
+	diag "$err"
+run in_host "$N" net up --pid $pid - <"$T/fw.json"
+is "$out" 'fw: 0 of 10 operations done' 'up again does nothing'
+echo topsecret >"$T/secret"
+chmod 600 "$T/secret"
+printf '{"version": 1, "id": "thief", "system": "/nix/store/s", "init": "/nix/store/s/init",
+	"network": {"nft": "include \\"%s\\""}}' "$T/secret" >"$T/thief.json"
+run in_host "$N" net up --pid $pid - <"$T/thief.json"
+is "$status" 1 "an include can't read what the container's root can't"
+unlike "$err" 'topsecret|unexpected' 'and says nothing of it'
+kill $pid
+
+unit fwbad "{'nft': 'table inet filter {\\n  chain input {\\n    foo\\n  }\\n}'}"
+net up fwbad $C
+like "$status $err" '^1 nu-net: fwbad: network.nft: nft: line [34], column [0-9-]+: Error: syntax error' \
+	'a ruleset with an error: its line and column'
+unit ctlbad "{}" '' "'net.ipv4.nothing': '1'"
+net up ctlbad $C
+is "$status $err" '1 nu-net: ctlbad: operation 1 of 1: container: sysctl net.ipv4.nothing = 1: /proc/sys/net/ipv4/nothing: No such file or directory' \
+	'a setting that is not there'
+unit ctlbad "{'nft': 'table inet filter {}'}" '' "'net.ipv4.ip_forward': 'x'"
+net up ctlbad $C
+like "$err" 'operation 2 of 2: container: sysctl net.ipv4.ip_forward = x: "x": Invalid argument$' \
+	'a value that is none, after a ruleset'
+is "$(ip netns exec $C nft list ruleset)" '' 'which is taken away again'
+unit ctlbad "{}" '' "'vm.swappiness': '1'"
+net up ctlbad $C
+is "$status $err" '2 nu-net: ctlbad: sysctl "vm.swappiness": not the container'"'s own, it would be set on the host" \
+	"a setting of the whole host's"
+
 # ---- macvlan, VLAN, a link of the host's own ----
 
 ip -n $H link add up0 type veth peer name up1
@@ -243,7 +308,8 @@ unit all "{'interfaces': {
 		'macvlan': {'vrid': 7, 'ip4': ['10.0.0.9/16']}},
 	'up0': {'kind': 'host', 'ip4': ['10.3.0.3/24'], 'mtu': 1400},
 	'veth': {'kind': 'veth', 'ip4': ['10.5.0.2/31'], 'hostIp4': ['10.5.0.1/31']}},
-	'routes': {'ip4': '10.0.0.1'}}"
+	'nft': 'table inet filter { chain input { type filter hook input priority 0; }; }',
+	'routes': {'ip4': '10.0.0.1'}}" '' "'net.ipv4.ip_forward': '1'"
 if [ -x "$REPO/build/unit/netundo" ]; then
 	run in_host "$REPO/build/unit/netundo" "$T/all.json"
 	succeeds "$(echo "$out" | grep -c '^ok') checks: what was done is undone"

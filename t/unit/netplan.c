@@ -6,7 +6,7 @@
 #include "../../lib/json.h"
 #include "tap.h"
 
-/* The document with this "network", in which ' stands for ". */
+/* The document with this "network" (and what may follow it), in which ' stands for ". */
 static struct unit *unit_with(const char *id, const char *network, struct err *e)
 {
 	autofree char *json = xfmt("{'version': 1, 'id': '%s', 'system': '/nix/store/s', 'init': "
@@ -104,12 +104,59 @@ static void test_plans(void)
 	   "host: link nu-router1_wan: up, port of br1\n"
 	   "container: link lo: up\n"
 	   "container: link lan: up\n"
-	   "container: address 10.0.0.2/16 on lan\n"
 	   "container: link wan: up\n"
+	   "container: address 10.0.0.2/16 on lan\n"
 	   "container: address 2001:bc8::a/64 on wan\n"
 	   "container: route default via 10.0.255.254 on lan\n"
 	   "container: route default via 2001:bc8::ffff:ffff:ffff:fffe on wan\n",
 	   "two interfaces on bridges, MTU and MAC");
+	is(plan("router1", "{'interfaces': {'lan': {'kind': 'ovs', 'ip4': ['10.0.0.2/16'],"
+			   " 'ovs': {'bridge': 'br0', 'vlan': 356}, 'macvlan': {'vrid': 7, 'ip4':"
+			   " ['10.0.0.9/16']}}, 'wan': {'kind': 'ovs', 'mtu': 1400, 'ip6': ['2001:bc8::a/64'],"
+			   " 'ovs': {'bridge': 'br1'}}, 'nic': {'kind': 'host', 'mac': '02:00:00:00:00:07'},"
+			   " 'v12': {'kind': 'vlan', 'parent': 'eth0', 'vlan': 12}, 'mac': {'kind': 'macvlan',"
+			   " 'parent': 'eth0'}}, 'nft': 'table inet filter {}', 'routes': {'ip6':"
+			   " 'fe80::1%wan'}}, 'sysctl': {'net.ipv4.ip_forward': '1'}"),
+	   "host: port nu-router1_lan of Open vSwitch bridge br0, vlan 356\n"
+	   "host: port nu-router1_wan of Open vSwitch bridge br1\n"
+	   "host: link nu-router1_lan: moves to the container, as lan\n"
+	   "host: link nu-router1_wan: moves to the container, as wan\n"
+	   "host: link nic: moves to the container\n"
+	   "host: link v12: vlan 12 on eth0, in the container\n"
+	   "host: link mac: macvlan on eth0, in the container\n"
+	   "container: link lo: up\n"
+	   "container: link lan: up, arp for its own addresses\n"
+	   "container: link mv-lan: macvlan on lan, mac 00:00:5e:00:02:07\n"
+	   "container: link mv-lan: up, arp for its own addresses\n"
+	   "container: link wan: up, mtu 1400\n"
+	   "container: link nic: up, mac 02:00:00:00:00:07\n"
+	   "container: link v12: up\n"
+	   "container: link mac: up\n"
+	   "container: nft ruleset\n"
+	   "container: sysctl net.ipv4.ip_forward = 1\n"
+	   "container: address 10.0.0.2/16 on lan\n"
+	   "container: address 10.0.0.9/16 on mv-lan\n"
+	   "container: address 2001:bc8::a/64 on wan\n"
+	   "container: route default via fe80::1 on wan\n",
+	   "all kinds, a ruleset, a setting, a next hop with its interface");
+	is(plan("u", "{}, 'sysctl': {'kernel.panic': '1'}"),
+	   "sysctl \"kernel.panic\": not the container's own, it would be set on the host",
+	   "a setting of the host's");
+	is(plan("u", "{}, 'sysctl': {'kernel.shmmni': '77'}"), "container: link lo: up\n",
+	   "a setting of the IPC namespace is no part of the network");
+	is(plan("u", "{}, 'sysctl': {'net.ipv4.conf.*.rp_filter': '1'}"),
+	   "sysctl \"net.ipv4.conf.*.rp_filter\": a pattern, where one key is expected", "a pattern");
+	is(plan("u", "{'private': false}, 'sysctl': {'net.ipv4.ip_forward': '1'}"),
+	   "sysctl \"net.ipv4.ip_forward\": not the container's own, it would be set on the host (its "
+	   "network is not private)",
+	   "a setting of the host's network");
+	is(plan("u", "{'interfaces': {'a': {'kind': 'veth', 'ip6': ['fd00::1/64']}}, 'routes': {'ip6':"
+		     " 'fe80::1%b'}}"),
+	   "network.routes.ip6: no interface is called \"b\"; there are: a",
+	   "a next hop on an interface that is not there");
+	is(plan("u", "{'interfaces': {'a': {'kind': 'veth'}}, 'routes': {'ip6': 'fd00::1%a'}}"),
+	   "network.routes.ip6: only a link-local address takes an interface",
+	   "an interface with another address");
 	is(plan("u", "{}"), "container: link lo: up\n", "a private network without interfaces");
 	is(plan("u", "{'private': false}"), "", "the host's network: nothing to do");
 	is(plan("u", "{'netns': '/run/netns/x'}"), "", "a namespace to join: nothing to do");
@@ -176,6 +223,22 @@ static void test_contradictions(void)
 		  "['10.0.0.1/24']}",
 		  "interface a: hostIp4 on a port of bridge br0 has no effect: the bridge has the "
 		  "host's addresses" },
+		{ "'a': {'kind': 'ovs', 'hostBridge': 'x', 'ovs': {'bridge': 'br0'}}",
+		  "interface a: hostBridge is for a veth: kind \"ovs\" has no host end" },
+		{ "'interface12345': {'kind': 'veth', 'macvlan': {}}",
+		  "interface interface12345: its macvlan would be mv-interface12345, which is longer "
+		  "than 15 bytes" },
+		{ "'a': {'kind': 'veth', 'macvlan': {}}, 'mv-a': {'kind': 'veth'}",
+		  "interface a: its macvlan would be mv-a, which is an interface too" },
+		{ "'a': {'kind': 'macvlan', 'parent': 'eth0', 'macvlan': {}}",
+		  "interface a: a macvlan can't have another on it" },
+		{ "'a': {'kind': 'vlan', 'parent': 'eth0'}",
+		  "network.interfaces.a: kind \"vlan\" and the field \"vlan\" go together" },
+		{ "'a': {'kind': 'vlan', 'vlan': 4095}",
+		  "network.interfaces.a.vlan: 4095: expected a whole number from 1 to 4094" },
+		{ "'a': {'kind': 'macvlan'}",
+		  "network.interfaces.a: kinds \"vlan\" and \"macvlan\" need a \"parent\", the host's "
+		  "link they are on; others have none" },
 		{ "'a': {'kind': 'bridge', 'ip4': ['10.0.0.2/24']}",
 		  "interface a: a bridge interface needs hostBridge" },
 		{ "'a': {'kind': 'veth', 'ip4': ['10.0.0.2/24'], 'hostIp4': ['10.0.0.1/24']}, 'b': "

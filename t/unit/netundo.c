@@ -10,6 +10,7 @@
 
 #include "../../lib/json.h"
 #include "../../lib/net.h"
+#include "../../lib/netsysctl.h"
 #include "tap.h"
 
 static const char declaration[] =
@@ -19,7 +20,8 @@ static const char declaration[] =
 	"   \"ip6\": [\"fd00::2/127\"], \"hostIp6\": [\"fd00::1/127\"], \"mtu\": 1400},"
 	"  \"lan\": {\"kind\": \"veth\", \"ip4\": [\"10.1.0.2/24\", \"10.1.0.3/24\"],"
 	"   \"hostIp4\": [\"10.1.0.1/24\"], \"mac\": \"02:00:00:00:00:07\"}},"
-	" \"routes\": {\"ip4\": \"10.1.0.1\", \"ip6\": \"fd00::1\"}}}";
+	" \"routes\": {\"ip4\": \"10.1.0.1\", \"ip6\": \"fd00::1\"}},"
+	" \"sysctl\": {\"net.ipv4.ip_forward\": \"1\", \"net/ipv4/conf/lan/rp_filter\": \"1\"}}";
 
 static int by_text(const void *a, const void *b)
 {
@@ -65,6 +67,18 @@ static void state(int netns, const char *name, struct strv *sv)
 		qsort(sv->v, sv->n, sizeof(*sv->v), by_text);
 }
 
+static void settings(int netns, struct strv *sv)
+{
+	static const char *const keys[] = { "net.ipv4.ip_forward", "net.ipv4.conf.lan.rp_filter" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct err e;
+		autofree char *value = netsysctl_read(netns, keys[i], &e);
+
+		strv_addf(sv, "container: %s = %s", keys[i], value ? value : "-");
+	}
+}
+
 static char *states(int netns)
 {
 	struct strv sv = { 0 };
@@ -72,6 +86,7 @@ static char *states(int netns)
 
 	state(-1, "host", &sv);
 	state(netns, "container", &sv);
+	settings(netns, &sv);
 	for (size_t i = 0; i < sv.n; i++)
 		buf_addf(&b, "%s\n", sv.v[i]);
 	strv_free(&sv);
@@ -213,6 +228,7 @@ int main(int argc, char **argv)
 	by_hand(-1, RTM_NEWADDR, NLM_F_CREATE, "nu-u", "10.7.0.1/24", NULL, 0);
 	by_hand(netns, RTM_DELADDR, 0, "veth", "fd00::2/127", NULL, 0);
 	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "veth", "fd00::2/64", NULL, 0);
+	ok(netsysctl_write(netns, "net.ipv4.ip_forward", "0", &e) == 0, "by hand: no forwarding");
 	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "lan", "0.0.0.0/0", "10.1.0.77",
 		0);
 	refuse_each(u, netns, "drifted");
@@ -227,10 +243,12 @@ int main(int argc, char **argv)
 	   "\"declared\":null,\"live\":\"fd00::2/64\"}"
 	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"mtu\","
 	   "\"declared\":1400,\"live\":1300}"
-	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"address\","
-	   "\"declared\":\"fd00::2/127\",\"live\":null}"
 	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"address\","
 	   "\"declared\":null,\"live\":\"10.1.0.9/24\"}"
+	   ",{\"where\":\"container\",\"what\":\"sysctl net.ipv4.ip_forward\","
+	   "\"declared\":\"1\",\"live\":\"0\"}"
+	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"address\","
+	   "\"declared\":\"fd00::2/127\",\"live\":null}"
 	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"address\","
 	   "\"declared\":\"10.1.0.3/24\",\"live\":null}"
 	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"route default\","
@@ -250,10 +268,13 @@ int main(int argc, char **argv)
 	is_int(net_down("u", &n, &e), 0, "down again");
 	is_int(n, 0, "finds none");
 	autofree char *end = states(netns);
-	/* But the loopback, which is the container's own, stays up. */
+	/* But what is the namespace's own: its loopback stays up, its settings set. */
 	char *lo = strstr(nothing, "link lo 1 up 0");
 	if (lo)
 		lo[strlen("link lo 1 up ")] = '1';
+	char *forward = strstr(nothing, "ip_forward = 0");
+	if (forward)
+		forward[strlen("ip_forward = ")] = '1';
 	is(end, nothing, "nothing is left");
 	return tap_done();
 }

@@ -1,0 +1,180 @@
+/* netnft - the nft(8) ruleset of a container. */
+#include "netnft.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proc.h"
+#include "sha256.h"
+
+#define MARK "table inet nixunits {"
+
+/* What we put before a text, on a line of its own. */
+#define FLUSH "flush ruleset\n"
+
+/* "/dev/stdin:3:9-13: Error: syntax error, ..." and the line itself: the first line of it,
+ * with the line as the declaration counts. */
+static int complaint(const char *said, struct err *e)
+{
+	const char *place = starts_with(said, "/dev/stdin:") ? said + strlen("/dev/stdin:") : NULL;
+	int line = 0, used = 0;
+
+	if (place && sscanf(place, "%d%n", &line, &used) == 1 && line > 1)
+		return err_set(e, NU_FAILED, "nft: line %d, column %.*s", line - 1,
+			       (int)strcspn(place + used + 1, "\n"), place + used + 1);
+	return err_set(e, NU_FAILED, "nft: %.*s", (int)strcspn(said, "\n"), said);
+}
+
+/* A file in memory, with this text at the start. */
+static int memory(const char *text, struct err *e)
+{
+	autoclose int fd = memfd_create("nft", MFD_CLOEXEC);
+	size_t n = strlen(text);
+
+	if (fd < 0 || write(fd, text, n) != (ssize_t)n || lseek(fd, 0, SEEK_SET) < 0)
+		return err_errno(e, "memfd");
+	return steal_fd(&fd);
+}
+
+/* In the child: becomes the root of the namespace, which is the container's root where it
+ * has a user namespace: an "include" in the rules reads nothing that one could not. */
+static int go_inside(int netns_fd)
+{
+	autoclose int userns = ioctl(netns_fd, NS_GET_USERNS);
+	struct stat ours, theirs;
+
+	if (userns < 0 || fstat(userns, &theirs) < 0 || stat("/proc/self/ns/user", &ours) < 0)
+		return -1;
+	if (ours.st_ino == theirs.st_ino)
+		return setns(netns_fd, CLONE_NEWNET);
+	if (setns(userns, CLONE_NEWUSER) < 0 || setns(netns_fd, CLONE_NEWNET) < 0)
+		return -1;
+	return setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
+}
+
+/* Runs the host's nft for the namespace, with `input` as its standard input. */
+static int nft(int netns_fd, char *const argv[], const char *input, struct buf *out,
+	       struct err *e)
+{
+	autobuf struct buf said = { 0 };
+	autoclose int in = memory(input, e);
+	autoclose int answer = memory("", e);
+	autoclose int errors = memory("", e);
+
+	if (in < 0 || answer < 0 || errors < 0)
+		return -1;
+	pid_t pid = fork();
+	if (pid < 0)
+		return err_errno(e, "fork");
+	if (pid == 0) {
+		if (go_inside(netns_fd) < 0)
+			_exit(126);
+		if (dup2(in, 0) == 0 && dup2(answer, 1) == 1 && dup2(errors, 2) == 2)
+			execvp(argv[0], argv);
+		_exit(127);
+	}
+	int status = proc_wait(pid);
+	if (status == 126)
+		return err_set(e, NU_FAILED, "entering the container's network namespace failed");
+	if (status == 127) {
+		errno = ENOENT;
+		return proc_missing(argv[0], e);
+	}
+	if (lseek(answer, 0, SEEK_SET) < 0 || lseek(errors, 0, SEEK_SET) < 0 ||
+	    fd_read(answer, argv[0], 64 << 20, out, e) < 0 ||
+	    fd_read(errors, argv[0], 64 << 10, &said, e) < 0)
+		return -1;
+	return status ? complaint(said.n ? said.p : "failed", e) : 0;
+}
+
+int nft_check(int netns_fd, const char *text, struct err *e)
+{
+	static char *const argv[] = { (char *)"nft", (char *)"-c", (char *)"-f",
+				      (char *)"-", NULL };
+	autofree char *all = xfmt(FLUSH "%s\n", text);
+	autobuf struct buf out = { 0 };
+
+	return nft(netns_fd, argv, all, &out, e);
+}
+
+/* Without counters and contents of sets, which change by themselves. */
+static int list(int netns_fd, struct buf *out, struct err *e)
+{
+	static char *const argv[] = { (char *)"nft", (char *)"-s", (char *)"-t", (char *)"list",
+				      (char *)"ruleset", NULL };
+
+	if (nft(netns_fd, argv, "", out, e) < 0)
+		return -1;
+	buf_addf(out, "%s", "");
+	return 0;
+}
+
+/* Writes the comment for this text and this listing, from which our own table is left
+ * out: two hashes. */
+static void comment(const char *text, const struct buf *listing, char dst[66])
+{
+	const char *mark = strstr(listing->p, MARK);
+	const char *end = mark ? strstr(mark, "\n}\n") : NULL;
+	struct sha256 s;
+
+	sha256_init(&s);
+	sha256_add(&s, text, strlen(text));
+	sha256_end_hex(&s, dst, 32);
+	dst[32] = ' ';
+	sha256_init(&s);
+	sha256_add(&s, listing->p, mark ? (size_t)(mark - listing->p) : listing->n);
+	if (end)
+		sha256_add(&s, end + 3, strlen(end + 3));
+	sha256_end_hex(&s, dst + 33, 32);
+}
+
+int nft_look(int netns_fd, const char *text, bool may_change, enum nft_state *state, struct err *e)
+{
+	autobuf struct buf listing = { 0 };
+	char want[66];
+
+	if (list(netns_fd, &listing, e) < 0)
+		return -1;
+	comment(text, &listing, want);
+	if (may_change)
+		want[32] = '\0';
+	const char *mark = strstr(listing.p, MARK);
+	*state = !mark ? NFT_NONE : strstr(mark, want) ? NFT_LOADED : NFT_OTHER;
+	return 0;
+}
+
+int nft_save(int netns_fd, struct buf *text, struct err *e)
+{
+	static char *const argv[] = { (char *)"nft", (char *)"list", (char *)"ruleset", NULL };
+
+	if (nft(netns_fd, argv, "", text, e) < 0)
+		return -1;
+	buf_addf(text, "%s", "");
+	return 0;
+}
+
+int nft_load(int netns_fd, const char *text, bool mark, struct err *e)
+{
+	static char *const argv[] = { (char *)"nft", (char *)"-f", (char *)"-", NULL };
+	autobuf struct buf out = { 0 };
+	autobuf struct buf listing = { 0 };
+	autofree char *all = xfmt(FLUSH "%s\n", text);
+	char words[66];
+
+	if (nft(netns_fd, argv, all, &out, e) < 0)
+		return -1;
+	if (!mark)
+		return 0;
+	if (list(netns_fd, &listing, e) < 0)
+		return -1;
+	comment(text, &listing, words);
+	autofree char *ours = xfmt(MARK " comment \"%s\"; }\n", words);
+	return nft(netns_fd, argv, ours, &out, e);
+}

@@ -1,0 +1,31 @@
+/* netnft - the nft(8) ruleset of a container.
+ *
+ * A ruleset is loaded in one transaction that replaces whatever was there. A table of
+ * ours, "inet nixunits", is added with a comment: a hash of the declared text and one of
+ * how nft lists the result. By the first we know that it is this declaration's, by the
+ * second that nobody has changed it since.
+ */
+#ifndef NU_NETNFT_H
+#define NU_NETNFT_H
+
+#include "say.h"
+#include "util.h"
+
+enum nft_state {
+	NFT_NONE,  /* not loaded */
+	NFT_OTHER, /* another one, or this one changed */
+	NFT_LOADED,
+};
+
+/* Whether nft would take the text; if not, e has its line and column. */
+int nft_check(int netns_fd, const char *text, struct err *e);
+/* What of it is in the namespace. With `may_change` a change since it was loaded does
+ * not count: the container may do that. -1 and e. */
+int nft_look(int netns_fd, const char *text, bool may_change, enum nft_state *state,
+	     struct err *e);
+/* The whole ruleset of the namespace as text that nft_load takes, ours included. */
+int nft_save(int netns_fd, struct buf *text, struct err *e);
+/* Replaces the ruleset; with `mark` adds our table. Return 0, or -1 and e. */
+int nft_load(int netns_fd, const char *text, bool mark, struct err *e);
+
+#endif
