@@ -26,11 +26,12 @@ on_host() {
 	succeeds 'the other prefix goes by itself'
 
 	# Something has to run; what, does not matter to --uninstall.
-	printf '[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep 600\nExecStopPost=\n' |
+	printf '[Service]\nType=exec\nExecStart=\nExecStart=/bin/sleep 600\nExecStartPost=\nExecStopPost=\n' |
 		host_put /run/systemd/system/nixunits@web2.service.d/sleep.conf
 	host sh -c 'systemctl daemon-reload; systemctl -q enable nixunits@web3; systemctl start nixunits@web2'
+	is "$(host systemctl is-active nixunits@web2)" active 'a unit runs'
 	run host nixunits install --uninstall
-	is "$status" 1 '--uninstall is refused while a unit runs'
+	is "$status" 1 '--uninstall is refused then'
 	like "$err" 'nixunits@web2.service runs' 'which is named'
 	ok 'and nothing is removed' host nixunits --version
 	run host nixunits install --uninstall -n
