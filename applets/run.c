@@ -284,6 +284,9 @@ static int run_main(int argc, char **argv)
 		die(NU_FAILED, "%s: fork: %s", r.u->id, strerror(errno));
 	if (child == 0)
 		set_up(r.u, self);
+	/* nspawn judges by the libraries in the root directory which cgroup hierarchy its
+	 * init understands; ours come with the store. */
+	setenv("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1", 1);
 	execvp(args.v[0], args.v);
 	proc_missing(args.v[0], &e);
 	return say_err(&e);

@@ -420,10 +420,9 @@ void decl_args(const struct decl *d, const char *work, const char *path, bool ba
 
 void decl_add_inputs(const struct decl *d, struct inputs *in)
 {
-	autofree char *entry = xfmt("%s/default.nix", store_nix_dir());
 	char self[PATH_MAX];
 
-	inputs_add(in, INPUT_FILE, false, entry);
+	inputs_add(in, INPUT_TREE, false, store_nix_dir());
 	if (toolbox(self))
 		inputs_add(in, INPUT_FILE, false, self);
 	if (decl_is_debian(d))

@@ -288,7 +288,7 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 
 	/* Others may read the base while we do; nobody may add to it. */
 	autoclose int lock = store_lock_base(false, e);
-	if (lock < 0 || mnt_unshare(e) < 0 || mount_site(s, e) < 0)
+	if (lock < 0 || mount_site(s, e) < 0)
 		return -1;
 	nix_start(&nix, b, s, b->d->id, s->root, false, &r.inputs);
 	int failed = nix_run(&nix, e);
@@ -377,13 +377,34 @@ static int keep_newest(struct build *b, const struct site *s, const struct buf *
 	return 0;
 }
 
+/* Builds from the machine's own packages see its /usr, which nix binds writable into
+ * their sandboxes, and without build users they are root. */
+static int protect_host(const struct build *b, struct err *e)
+{
+	static const char *const paths[] = { "/usr", "/bin",  "/sbin",	       "/lib",
+					     "/lib64", "/var/lib/dpkg", "/etc/alternatives" };
+
+	if (mnt_unshare(e) < 0)
+		return -1;
+	for (size_t i = 0; decl_is_debian(b->d) && i < ARRAY_SIZE(paths); i++) {
+		struct stat st;
+
+		/* A link leads into /usr. */
+		if (lstat(paths[i], &st) == 0 && S_ISDIR(st.st_mode) &&
+		    mnt_read_only(paths[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int generation_build(struct build *b, struct err *e)
 {
 	__attribute__((cleanup(site_free))) struct site s = { 0 };
 	autobuf struct buf json = { 0 };
 	struct err ignored;
 
-	int failed = site_make(b, &s, e) < 0 || build_base(b, &s, e) < 0 ||
+	int failed = site_make(b, &s, e) < 0 || protect_host(b, e) < 0 ||
+		     build_base(b, &s, e) < 0 ||
 		     build_container(b, &s, &json, e) < 0 ||
 		     (s.no_base.system && write_base_record(b, &s.no_base, e) < 0) ||
 		     keep_newest(b, &s, &json, e) < 0 || (!b->same && finish(b, &s, e) < 0);

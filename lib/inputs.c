@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -81,12 +82,41 @@ static int hash_dir(const char *path, bool deep, struct sha256 *s)
 	return failed;
 }
 
-static void stamp(struct input *i, const struct stat *st)
+/* A number that changes with the inode data of anything below path. */
+static long long tree_stamp(const char *path, int depth)
+{
+	struct dirent **entries;
+	int n = depth < 64 ? scandir(path, &entries, not_dots, by_name) : 0;
+	unsigned char digest[32];
+	long long number;
+	struct sha256 s;
+
+	sha256_init(&s);
+	for (int i = 0; i < n; i++) {
+		autofree char *below = xfmt("%s/%s", path, entries[i]->d_name);
+		struct stat st = { 0 };
+
+		lstat(below, &st);
+		long long data[] = { st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+				     st.st_ctim.tv_sec, st.st_ctim.tv_nsec,
+				     S_ISDIR(st.st_mode) ? tree_stamp(below, depth + 1) : 0 };
+		sha256_add_str(&s, entries[i]->d_name);
+		sha256_add(&s, data, sizeof(data));
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	sha256_end(&s, digest);
+	memcpy(&number, digest, sizeof(number));
+	return number & LLONG_MAX;
+}
+
+static void stamp(struct input *i, const char *path, const struct stat *st)
 {
 	i->size = st->st_size;
 	i->mtime_ns = st->st_mtim.tv_sec * 1000000000ll + st->st_mtim.tv_nsec;
 	i->ctime_ns = st->st_ctim.tv_sec * 1000000000ll + st->st_ctim.tv_nsec;
-	i->ino = st->st_ino;
+	i->ino = i->kind == INPUT_TREE ? tree_stamp(path, 0) : (long long)st->st_ino;
 }
 
 /* Where an input of the user's is to be read: in a copy that has it, or at its path. */
@@ -108,7 +138,7 @@ static void hash_now(struct input *i, const char *path)
 	i->size = i->mtime_ns = i->ctime_ns = i->ino = 0;
 	if (stat(path, &st) < 0)
 		return;
-	stamp(i, &st);
+	stamp(i, path, &st);
 	sha256_init(&s);
 	if (i->kind == INPUT_FILE || (i->kind == INPUT_TREE && !S_ISDIR(st.st_mode)))
 		failed = hash_content(path, &s);
@@ -139,8 +169,8 @@ static bool input_same(const struct input *was)
 	struct input now = *was;
 	struct stat st;
 
-	if (was->kind != INPUT_TREE && stat(was->path, &st) == 0) {
-		stamp(&now, &st);
+	if (stat(was->path, &st) == 0) {
+		stamp(&now, was->path, &st);
 		if (now.size == was->size && now.mtime_ns == was->mtime_ns &&
 		    now.ctime_ns == was->ctime_ns && now.ino == was->ino)
 			return true;

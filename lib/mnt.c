@@ -191,6 +191,19 @@ out:
 	return result;
 }
 
+int mnt_read_only(const char *path, struct err *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	autoclose int fd = sys_open_tree(AT_FDCWD, path,
+					 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (fd < 0)
+		return err_errno(e, "%s: open_tree", path);
+	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return err_errno(e, "%s: mount_setattr", path);
+	return mnt_attach(fd, path, e);
+}
+
 int mnt_unshare(struct err *e)
 {
 	if (unshare(CLONE_NEWNS) < 0)

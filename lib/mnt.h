@@ -36,6 +36,9 @@ int mnt_overlay(const struct overlay *o, struct err *e);
 int mnt_union(const char *const *dirs, size_t n, int userns_fd, const char *target,
 	      struct err *e);
 
+/* Makes the tree at path read-only in the caller's mount namespace. 0, or -1 and e. */
+int mnt_read_only(const char *path, struct err *e);
+
 /* Gives the calling process a mount namespace of its own, into which what the host
  * mounts and unmounts still comes, and out of which nothing goes. */
 int mnt_unshare(struct err *e);

@@ -144,7 +144,10 @@ static void note_input(struct nix *nix, enum input_kind kind, const char *path)
 		return;
 	if (below(path, nix->copy))
 		path += strlen(nix->copy);
-	for (size_t i = 0; i < ARRAY_SIZE(nix->trees); i++)
+	/* Our own code is an input as a whole. */
+	if (below(path, nix->trees[0]))
+		return;
+	for (size_t i = 1; i < ARRAY_SIZE(nix->trees); i++)
 		users = users && !below(path, nix->trees[i]);
 	inputs_add(nix->inputs, kind, users, path);
 }
@@ -178,6 +181,11 @@ static void on_message(struct nix *nix, struct progress *p, const cJSON *j)
 		p->files++;
 		note_input(nix, INPUT_FILE, path);
 		progress_draw(p, false);
+		return;
+	}
+	if (starts_with(text, "copied source '")) {
+		autofree char *path = xstrndup(text + 15, strcspn(text + 15, "'"));
+		note_input(nix, INPUT_TREE, path);
 		return;
 	}
 	if (note_read(nix, text))
@@ -382,11 +390,11 @@ void nix_free(struct nix *nix)
 
 void nix_options(struct strv *argv, bool offline)
 {
-	static const char *const log[] = { "--log-format", "internal-json", "-v" };
+	static const char *const log[] = { "--log-format", "internal-json", "-vv" };
 	static const char *const local[] = { "--option", "build-users-group", "" };
 	static const char *const alone[] = {
 		"--option", "substituters",	"",
-		"--option", "sandbox-paths",	"/bin /usr /lib /lib64 /var/lib/dpkg",
+		"--option", "sandbox-paths",	NIX_HOST_PATHS,
 		"--option", "sandbox-fallback", "false",
 	};
 

@@ -18,8 +18,8 @@ struct nix {
 	bool trace;       /* show all that nix says, with --show-trace */
 
 	/* What the evaluation read goes into inputs, unless it lies in the store. A path
-	 * below `copy` counts as what it is a copy of; one below one of `trees` is not the
-	 * user's. NULL: not wanted. */
+	 * below `copy` counts as what it is a copy of. One below trees[0], our own code, is
+	 * left out; one below another of `trees` is not the user's. NULL: not wanted. */
 	struct inputs *inputs;
 	const char *copy;
 	const char *trees[3];
@@ -40,6 +40,11 @@ void nix_catch_signals(void);
 /* And deadly again. */
 void nix_release_signals(void);
 bool nix_interrupted(void);
+
+/* Where the machine's own packages are: what builds from them see of it. */
+#define NIX_HOST_PATHS                                                                 \
+	"/bin /sbin /lib /lib64? /usr /var/lib/dpkg/info /var/lib/dpkg/alternatives? " \
+	"/etc/alternatives?"
 
 /* What makes nix talk to us as nix_run expects, and build where build users, binary
  * caches or a daemon would be in the way. offline: with the machine's own packages. */
