@@ -28,6 +28,10 @@
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |          \
 	 RTMGRP_IPV6_ROUTE)
 
+/* The carrier itself: IFF_RUNNING follows it up to a second late. Of <linux/if.h>, which can't be
+ * included beside <net/if.h>. */
+#define IFF_LOWER_UP 0x10000
+
 /* Says in `missing` what an operation of the plan has not brought about yet: nothing
  * where it has. -1 and e: it never will. */
 static int look(const struct net_op *op, const struct live *live, struct buf *missing,
@@ -50,7 +54,7 @@ static int look(const struct net_op *op, const struct live *live, struct buf *mi
 	case NET_LINK_SET:
 		if (!(l->flags & IFF_UP))
 			buf_addf(missing, "%s%s is down", comma, op->link);
-		else if (!(l->flags & IFF_RUNNING))
+		else if (!(l->flags & IFF_RUNNING) || !(l->flags & IFF_LOWER_UP))
 			buf_addf(missing, "%s%s has no carrier", comma, op->link);
 		break;
 	case NET_ADDR_ADD:
