@@ -23,7 +23,7 @@ Q = $(if $(V),,@)
 
 cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
 	-DSTATIC=$(STATIC) $(WARN) \
-	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. \
+	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=. \
 	-isystem $(B)/deps/include $(CFLAGS) $(CPPFLAGS)
 ldflags = -Wl,--gc-sections -Wl,--build-id=none -L$(B)/deps/lib $(LDFLAGS)
 libs = -lmnl -lcap -lcjson
@@ -60,7 +60,7 @@ $(B)/libnu.a: $(lib_objs)
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
-$(B)/%.o: %.c $(stamp)
+$(B)/%.o: %.c Makefile $(stamp)
 	@mkdir -p $(@D)
 	@echo 'CC $<'
 	$(Q)$(CC) $(cflags) -MMD -MP -c -o $@ $<
@@ -82,7 +82,7 @@ units = $(patsubst t/unit/%.c,$(B)/unit/%,$(sort $(wildcard t/unit/*.c)))
 san_objs = $(patsubst %.c,$(B)/san/%.o,$(sort $(wildcard lib/*.c)))
 sanitize = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
-$(B)/san/%.o: %.c $(stamp)
+$(B)/san/%.o: %.c Makefile $(stamp)
 	@mkdir -p $(@D)
 	@echo 'CC $<, sanitized'
 	$(Q)$(CC) $(cflags) $(sanitize) -MMD -MP -c -o $@ $<

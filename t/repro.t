@@ -28,4 +28,10 @@ ok 'in at most 1.2 MB' test "$size" -le 1200000
 is "$(readelf -lW "$T/a/build/nixunits" | grep -c INTERP)" 0 'that need no other file'
 not_ok 'and name no directory of the build' grep -q "$T" "$T/a/build/nixunits"
 
+# Without the static archives: the -dev packages of the distribution are enough.
+ok 'STATIC=0 builds with the -dev packages alone' make -s -C "$REPO" STATIC=0 B="$T/dynamic" all
+is "$(readelf -dW "$T/dynamic/nixunits" | sed -n 's/.*NEEDED.*\[\(lib[a-z]*\).*/\1/p' | sort | tr '\n' ' ')" \
+	'libc libcap libcjson libmnl ' 'against their shared libraries'
+is "$("$T/dynamic/nixunits" --version)" "$("$REPO/build/nixunits" --version)" 'and runs'
+
 done_testing
