@@ -287,8 +287,9 @@ static void remove_journal(const char *id)
  * delete to finish. */
 static int remove_directory(const char *id, bool data, int dir, struct err *e)
 {
+	/* The last one is nspawn's lock of root/; one that was killed leaves it. */
 	static const char *const ours[] = { "next", "current", "unit.conf", "generations",
-					    "merged" };
+					    "merged", ".#root.lck" };
 	autofree char *path = store_unit_path(id);
 
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
