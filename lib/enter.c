@@ -5,54 +5,81 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <poll.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <termios.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "applet.h"
 #include "inside.h"
 #include "machine.h"
 #include "proc.h"
+#include "relay.h"
+#include "seccomp.h"
 #include "store.h"
 #include "unit.h"
 #include "util.h"
 
-/* "CapBnd" of the leader: what no process of the container can exceed. */
-static uint64_t bounding_set(pid_t leader)
+/* Everything inside is hostile: files may be FIFOs, programs may look at whoever comes.
+ * Up to its exec the child acts on nothing but descriptors and on namespaces; what it
+ * takes along is what a process of the container could have had anyway. */
+struct visit {
+	uint64_t caps; /* the container's bounding set */
+	int pty;       /* the master's side of a terminal of the container's; -1: none is needed */
+	bool tty[3];   /* which of our standard files are terminals, replaced by that one */
+};
+
+/* What no process of the container can exceed. The leader has its final capabilities
+ * once it has no_new_privs, which nspawn sets after them: before, it is nspawn's. */
+static int read_bounding(pid_t leader, uint64_t *caps, struct err *e)
 {
 	autofree char *path = xfmt("/proc/%d/status", leader);
 	char text[8192];
 	unsigned long long set = 0;
 
-	if (file_peek(path, text, sizeof(text)) > 0) {
-		const char *line = strstr(text, "\nCapBnd:");
-		if (line)
-			sscanf(line, "\nCapBnd: %llx", &set);
-	}
-	return set;
+	if (file_peek(path, text, sizeof(text)) < 0)
+		return err_errno(e, "%s", path);
+	const char *line = strstr(text, "\nCapBnd:");
+	if (!line || sscanf(line, "\nCapBnd: %llx", &set) != 1)
+		return err_set(e, NU_FAILED, "%s: no CapBnd", path);
+	*caps = set;
+	if (!strstr(text, "\nNoNewPrivs:\t1"))
+		return err_set(e, NU_FAILED, "it is just starting");
+	return 0;
 }
 
-static void drop_capabilities(uint64_t keep)
+static int drop_capabilities(uint64_t keep)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 
 	for (int cap = 0; cap < 64; cap++)
-		if (!(keep & 1ull << cap))
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+		if (!(keep & 1ull << cap) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return -1;
 	for (int i = 0; i < 2; i++)
 		data[i].effective = data[i].permitted = keep >> 32 * i;
-	syscall(SYS_capset, &head, data);
+	return syscall(SYS_capset, &head, data);
+}
+
+/* Not more of anything than the container's own processes may use. */
+static void take_limits(pid_t leader)
+{
+	for (int what = 0; what < RLIM_NLIMITS; what++) {
+		struct rlimit limit;
+
+		if (prlimit(leader, what, NULL, &limit) == 0)
+			setrlimit(what, &limit);
+	}
 }
 
 /* A cgroup beside the container's, for the child: what we start is accounted to the
@@ -84,14 +111,49 @@ static void cgroup_remove(struct cgroup *c)
 	cleanup_close(&c->parent);
 }
 
+static int become_root(void)
+{
+	return setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
+}
+
+/* A pseudo terminal belongs to who opens it, and we have no uid inside: so a child that
+ * shares our descriptors does it as the container's root. The number it got, or -1. */
+static int open_pty(void)
+{
+	pid_t child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	struct stat st;
+	int off = 0;
+
+	if (child < 0)
+		return -1;
+	if (child == 0) {
+		int fd = become_root() < 0 ?
+				 -1 :
+				 open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		_exit(fd > 2 && fd < 128 ? fd : 0);
+	}
+	int fd = proc_wait(child);
+	if (fd <= 2 || fd >= 128)
+		return -1;
+	/* Not whatever the container may have put there. */
+	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2) &&
+	    ioctl(fd, TIOCSPTLCK, &off) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 /* The shell of uid 0 in the container's passwd(5), read without NSS, which would ask
  * the container's libraries. */
 static char *login_shell(void)
 {
+	autoclose int fd = open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	autobuf struct buf text = { 0 };
 	struct err ignored;
+	struct stat st;
 
-	if (file_read(AT_FDCWD, "/etc/passwd", 1 << 20, &text, &ignored) == 0)
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    fd_read(fd, "/etc/passwd", 1 << 20, &text, &ignored) == 0)
 		for (char *line = text.p, *next; *line; line = next) {
 			char *field[7] = { 0 };
 
@@ -106,28 +168,52 @@ static char *login_shell(void)
 	return xstrdup("/bin/sh");
 }
 
-static _Noreturn void exec_inside(const struct enter *en, uint64_t caps, const char *tty)
+/* A session of its own: no way leads from inside to our controlling terminal, into
+ * which it could type (TIOCSTI). */
+static int take_terminal(const struct visit *v)
+{
+	if (setsid() < 0)
+		return -1;
+	if (v->pty < 0)
+		return 0;
+	int fd = ioctl(v->pty, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++)
+		if (v->tty[i] && dup2(fd, i) < 0)
+			return -1;
+	return 0;
+}
+
+/* Gives up all that the container's root hasn't: ids, capabilities, keys, descriptors. */
+static int become_inmate(const struct visit *v, struct err *e)
+{
+	if (take_terminal(v) < 0)
+		return err_errno(e, "the terminal in the container");
+	if (become_root() < 0)
+		return err_errno(e, "the container's root");
+	/* An empty keyring, instead of that of our login. No kernel needs to have any. */
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGHUP);
+	if (drop_capabilities(v->caps) < 0)
+		return err_errno(e, "capabilities");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(e, "no_new_privs");
+	if (seccomp_deny(v->caps, e) < 0)
+		return -1;
+	umask(022);
+	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_errno(e, "close_range");
+	if (chdir("/root") < 0 && chdir("/") < 0)
+		return err_errno(e, "/, in the container");
+	return 0;
+}
+
+static void set_environment(const char *shell)
 {
 	const char *term = getenv("TERM");
-	autofree char *shell = login_shell();
-	struct strv args = { 0 };
-
-	if (tty) {
-		setsid();
-		int fd = open(tty, O_RDWR);
-		if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) < 0)
-			_exit(125);
-		for (int i = 0; i < 3; i++)
-			dup2(fd, i);
-		if (fd > 2)
-			close(fd);
-	}
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		_exit(125);
-	drop_capabilities(caps);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-
 	autofree char *keep_term = xstrdup(term ? term : "dumb");
+
 	clearenv();
 	setenv("TERM", keep_term, 1);
 	setenv("HOME", "/root", 1);
@@ -139,92 +225,56 @@ static _Noreturn void exec_inside(const struct enter *en, uint64_t caps, const c
 	       "/run/wrappers/bin:/run/current-system/sw/bin:/run/current-system/sw/sbin:"
 	       "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	       1);
-	if (chdir("/root") < 0 && chdir("/") < 0)
+}
+
+static _Noreturn void exec_inside(const struct enter *en, const struct visit *v)
+{
+	struct err e;
+
+	if (become_inmate(v, &e) < 0) {
+		say_err(&e);
 		_exit(125);
-	if (en->command) {
-		for (char **arg = en->command; *arg; arg++)
-			strv_add(&args, *arg);
-	} else {
-		strv_add(&args, shell);
-		strv_add(&args, "-l");
 	}
-	execvp(args.v[0], args.v);
+	char *shell = login_shell();
+	char *login[] = { shell, (char *)"-l", NULL };
+	char **command = en->command ? en->command : login;
+	set_environment(shell);
+	execvp(command[0], command);
 	int status = errno == ENOENT ? 127 : 126;
-	say("%s: %s, in the container", args.v[0], strerror(errno));
+	say("%s: %s, in the container", command[0], strerror(errno));
 	_exit(status);
 }
 
-static struct termios saved;
-static bool raw;
+static volatile sig_atomic_t visitor; /* the child; 0: none */
 
-static void restore_terminal(void)
+/* The child is in another session: what is meant for us is meant for it too. An
+ * interactive shell takes no notice of SIGTERM. */
+static void on_signal(int number)
 {
-	if (raw)
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
-	raw = false;
+	int was = errno;
+
+	if (visitor)
+		kill(visitor, number);
+	if (visitor && number == SIGTERM)
+		kill(visitor, SIGHUP);
+	errno = was;
 }
 
-static void copy_size(int pty)
+static void pass_signals_on(pid_t child)
 {
-	struct winsize size;
+	static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
+	struct sigaction act = { .sa_handler = on_signal }, was;
 
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
-		ioctl(pty, TIOCSWINSZ, &size);
+	visitor = child;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (sigaction(signals[i], NULL, &was) == 0 && was.sa_handler == SIG_DFL)
+			sigaction(signals[i], &act, NULL);
 }
 
-static volatile sig_atomic_t resized;
-
-static void on_resize(int signal)
+/* The terminal that what comes from inside is shown on: one that we may write to. */
+static int terminal_out(const struct visit *v)
 {
-	resized = signal;
-}
-
-static bool pass(int from, int to)
-{
-	char block[16384];
-	ssize_t n = read(from, block, sizeof(block));
-
-	if (n < 0)
-		return errno == EINTR || errno == EAGAIN;
-	for (ssize_t done = 0; done < n;) {
-		ssize_t k = write(to, block + done, n - done);
-
-		if (k < 0 && errno != EINTR)
-			return false;
-		done += k > 0 ? k : 0;
-	}
-	return n > 0;
-}
-
-/* Carries bytes between our terminal and the container's until its side is closed. */
-static void relay(int pty)
-{
-	struct sigaction act = { .sa_handler = on_resize };
-	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
-				{ .fd = pty, .events = POLLIN } };
-	struct termios mode;
-
-	tcgetattr(STDIN_FILENO, &saved);
-	mode = saved;
-	cfmakeraw(&mode);
-	raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &mode) == 0;
-	sigaction(SIGWINCH, &act, NULL);
-	copy_size(pty);
-	for (;;) {
-		int n = poll(fds, 2, -1);
-
-		if (resized) {
-			resized = 0;
-			copy_size(pty);
-		}
-		if (n < 0 && errno != EINTR)
-			break;
-		if (n > 0 && fds[0].revents && !pass(STDIN_FILENO, pty))
-			fds[0].fd = -1;
-		if (n > 0 && fds[1].revents && !pass(pty, STDOUT_FILENO))
-			break;
-	}
-	restore_terminal();
+	return v->tty[1] ? STDOUT_FILENO : v->tty[2] ? STDERR_FILENO : STDIN_FILENO;
 }
 
 static int enter_net(const struct enter *en, const struct machine *m, struct err *e)
@@ -244,45 +294,60 @@ static int enter_net(const struct enter *en, const struct machine *m, struct err
 	return -1;
 }
 
+/* Goes inside with the whole process: its children are in the PID namespace as well. */
+static int go_in(const struct machine *m, struct visit *v, struct err *e)
+{
+	autoclose int leader = machine_open(m, e);
+	autofree char *root = xfmt("/proc/%d/root", m->leader);
+
+	if (leader < 0 || read_bounding(m->leader, &v->caps, e) < 0)
+		return -1;
+	int flags = inside_foreign(m->leader, ~0);
+	autoclose int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0)
+		return err_errno(e, "%s", root);
+	take_limits(m->leader);
+	/* Nothing that we hold or are is to be had by tracing us, be it with CAP_SYS_PTRACE.
+	 * An exec ends this. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_errno(e, "PR_SET_DUMPABLE");
+	if (setns(leader, flags) < 0)
+		return err_errno(e, "the namespaces of process %d", m->leader);
+	if (fchdir(root_fd) < 0 || chroot(".") < 0)
+		return err_errno(e, "the root directory of process %d", m->leader);
+	return 0;
+}
+
 static int enter_all(const struct enter *en, const struct machine *m, struct err *e)
 {
-	pid_t leader = m->leader;
-	uint64_t caps = bounding_set(leader);
-	int flags = inside_foreign(leader, ~0), pty = -1;
-	char tty[64];
-
-	autofree char *root = xfmt("/proc/%d/root", leader);
-	autoclose int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	autoclose int pidfd = syscall(SYS_pidfd_open, leader, 0);
-	if (root_fd < 0 || pidfd < 0)
-		return err_errno(e, "the leader, process %d", leader);
+	struct visit v = { .pty = -1 };
 	__attribute__((cleanup(cgroup_remove))) struct cgroup cgroup = { -1, -1, "" };
-	cgroup_make(&cgroup, m);
-	if (setns(pidfd, flags) < 0)
-		return err_errno(e, "the namespaces of process %d", leader);
-	if (fchdir(root_fd) < 0 || chroot(".") < 0)
-		return err_errno(e, "the root directory of process %d", leader);
 
-	bool terminal = isatty(STDIN_FILENO);
-	if (terminal) {
-		pty = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-		if (pty < 0 || grantpt(pty) < 0 || unlockpt(pty) < 0 ||
-		    ptsname_r(pty, tty, sizeof(tty)) != 0)
-			return err_errno(e, "a terminal in the container");
-	}
+	cgroup_make(&cgroup, m);
+	if (go_in(m, &v, e) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++)
+		v.tty[i] = isatty(i);
+	if ((v.tty[0] || v.tty[1] || v.tty[2]) && (v.pty = open_pty()) < 0)
+		return err_set(e, NU_FAILED, "no terminal can be had in the container");
+
 	fflush(stdout);
-	/* The PID namespace is entered by children only. */
 	pid_t child = fork();
 	if (child < 0)
 		return err_errno(e, "fork");
 	if (child == 0) {
 		if (cgroup.procs >= 0 && write(cgroup.procs, "0", 1) < 0)
 			warn("the unit's cgroup: %s", strerror(errno));
-		exec_inside(en, caps, terminal ? tty : NULL);
+		exec_inside(en, &v);
 	}
-	if (terminal)
-		relay(pty);
-	return proc_wait(child);
+	pass_signals_on(child);
+	if (v.pty >= 0) {
+		autoclose int pidfd = syscall(SYS_pidfd_open, child, 0);
+		relay(v.pty, pidfd, v.tty[0] ? STDIN_FILENO : -1, terminal_out(&v));
+	}
+	int status = proc_wait(child);
+	visitor = 0;
+	return status;
 }
 
 void enter_operands(struct enter *en, int argc, char **argv, int first, char **command)

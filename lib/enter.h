@@ -18,8 +18,9 @@ struct enter {
 void enter_operands(struct enter *en, int argc, char **argv, int first, char **command);
 
 /* Runs the command as the container's root, in all of its namespaces, with no more
- * capabilities than its own processes can have, in the unit's cgroup; on a terminal of
- * the container's own when stdin is one, so that nothing inside ever holds ours.
+ * capabilities, system calls and resources than its own processes can have, in the unit's
+ * cgroup and in a session of its own. Of ours it gets the standard files, but for those
+ * that are terminals: in their place stands a terminal of the container's.
  * Returns its exit status (128+n for signal n; 126, 127 as env(1)), or -1 and e. */
 int enter_run(const struct enter *en, struct err *e);
 

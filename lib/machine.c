@@ -201,6 +201,20 @@ bool process_gone(pid_t pid, int wait_ms)
 	}
 }
 
+int machine_open(const struct machine *m, struct err *e)
+{
+	autoclose int fd = syscall(SYS_pidfd_open, m->leader, 0);
+	char cgroup[sizeof(m->cgroup)];
+
+	if (fd < 0)
+		return err_errno(e, "the leader, process %d", m->leader);
+	/* As long as the pidfd's process lives, that number is its own. */
+	if (!unit_cgroup(m->leader, m->unit, cgroup, sizeof(cgroup)) ||
+	    syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) < 0)
+		return err_set(e, NU_FAILED, "the leader, process %d, has gone", m->leader);
+	return steal_fd(&fd);
+}
+
 int machine_ns(const struct machine *m, const char *kind, struct err *e)
 {
 	autofree char *path = xfmt("/proc/%d/ns/%s", m->leader, kind);

@@ -36,6 +36,9 @@ int64_t machine_number(const struct machine *m, const char *file);
 int machine_intruders(const struct machine *m, pid_t **pids, struct err *e);
 /* Waits until process pid has gone, at most wait_ms. True: it has. */
 bool process_gone(pid_t pid, int wait_ms);
+/* A pidfd of the leader, which is surely the machine's: its number may have been given to
+ * another process since it was read. -1 and e. */
+int machine_open(const struct machine *m, struct err *e);
 /* Opens /proc/<leader>/ns/<kind>. -1 and e. */
 int machine_ns(const struct machine *m, const char *kind, struct err *e);
 

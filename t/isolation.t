@@ -24,12 +24,50 @@ set_id() {
 	like "$(host_sh 'journalctl -q -m -o cat -u httpd')" Started 'journalctl -m shows its journal'
 }
 
+# What comes in from the host brings nothing along that harms it.
+entering() {
+	host_sh 'cp /var/tmp/inmate /var/lib/nixunits/containers/web2/root/inmate'
+	run host_sh 'exec 9</root; nixunits shell web2 -- /inmate </dev/null'
+	succeeds 'a hostile program runs inside'
+	unlike "$out" 'descriptor .*open' 'it holds none of our descriptors'
+	like "$out" 'keyctl: Operation not permitted' 'it may not use keys, as nspawn has it'
+	like "$out" 'ptrace: Operation not permitted' 'nor trace, without CAP_SYS_PTRACE'
+	run host script -qec 'nixunits shell web2 -- /inmate </dev/null 2>&1 | cat' /dev/null
+	like "$out" '/dev/tty: No such device' 'it has no way to our controlling terminal'
+	run host script -qec 'nixunits shell web2 -- readlink /proc/self/fd/1 </dev/null' /dev/null
+	like "$out" '^/dev/pts/' 'where ours is its standard output it gets another'
+	run host_sh '/var/tmp/inmate key nixunits shell web2 -- cat /proc/keys </dev/null'
+	unlike "$out" 'secret' 'nor has it the keys of our session'
+	run host_sh 'umask 077; ulimit -Sn 100; nixunits shell web2 -- sh -c "umask; ulimit -n"; awk "/^Max open files/ { print \$4 }" "/proc/$1/limits"' "$(host nixunits status -o json web2 | jq .leader)"
+	is "$(echo $out | cut -d' ' -f1)" 0022 'its umask is not ours'
+	is "$(echo $out | cut -d' ' -f2)" "$(echo $out | cut -d' ' -f3)" 'its limits are those of the container'
+	# Text for a terminal, and only for one.
+	run host script -qec 'x=$(nixunits shell web2 -- echo hi); printf %s "$x" | od -An -c' /dev/null
+	is "$(echo $out | tr -d '\000\r')" 'h i' 'what does not go to a terminal is passed as it is'
+	run host script -qec 'nixunits shell web2 -- sh -c "test -w \$(tty) && test -O \$(tty)"' /dev/null
+	succeeds 'its terminal is its own'
+	begin=$(date +%s)
+	run host script -qec 'nixunits shell web2 -- sh -c "sleep 30 & exit 5"' /dev/null
+	ok 'what it leaves running is not waited for' [ $(($(date +%s) - begin)) -lt 10 ]
+	host_sh 'nixunits shell web2 -- sleep 77 </dev/null & sleep 1; kill $!; wait $! || true'
+	not_ok 'a signal for us is one for the command' host pgrep -fx 'sleep 77'
+	# Files that are traps.
+	host_sh 'cd /var/lib/nixunits/containers/web2/root/etc; mv passwd passwd.was; mkfifo passwd'
+	run host timeout 10 nixunits shell web2 -- true
+	succeeds 'a FIFO for /etc/passwd stops nobody'
+	host_sh 'cd /var/lib/nixunits/containers/web2/root/etc; rm passwd; mv passwd.was passwd'
+}
+
 isolation() {
+	cc -static -O1 -o "$T/inmate" "$REPO/t/inmate.c" || bail_out 'no compiler'
 	host_install
+	host_put /var/tmp/inmate <"$T/inmate"
+	host chmod 755 /var/tmp/inmate
 	host_sh 'cp /src/nix/examples/quickstart/* /root/'
 	run host nixunits build -n /root/web_default.nix -j /root/web2.json -p debian -s
 	succeeds 'web2 runs'
 	set_id
+	entering
 	host nixunits delete -q -f -r web2
 	is "$(host_sh 'find -L /var/log/journal /var/lib/nixunits/containers -mindepth 1 -newer /root/web2.json -path "*web2*"; find /var/log/journal -type l')" '' 'delete -r takes the journal along'
 }
