@@ -67,74 +67,9 @@ static const char *const meanings[] = {
 	[CAP_CHECKPOINT_RESTORE] = "checkpoint and restore processes",
 };
 
-/* What systemd-nspawn(1) leaves a container, see --capability= there; with a private
- * network CAP_NET_ADMIN as well. */
-static const unsigned long long nspawn_default =
-	BIT(CAP_AUDIT_CONTROL) | BIT(CAP_AUDIT_WRITE) | BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) |
-	BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_IPC_OWNER) |
-	BIT(CAP_KILL) | BIT(CAP_LEASE) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_MKNOD) |
-	BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_NET_BROADCAST) | BIT(CAP_NET_RAW) |
-	BIT(CAP_SETFCAP) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SETUID) |
-	BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_BOOT) | BIT(CAP_SYS_CHROOT) | BIT(CAP_SYS_NICE) |
-	BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_SYS_TTY_CONFIG);
-
 static const char *meaning(int cap)
 {
 	return cap < (int)ARRAY_SIZE(meanings) && meanings[cap] ? meanings[cap] : "";
-}
-
-/* "CAP_A,CAP_B" or "all"; names nspawn would refuse are its own to refuse. */
-static unsigned long long cap_list(const char *text)
-{
-	autofree char *copy = xstrdup(text);
-	unsigned long long set = 0;
-	struct err ignored;
-	char *save;
-
-	for (char *name = strtok_r(copy, ", ", &save); name; name = strtok_r(NULL, ", ", &save)) {
-		int cap = streq(name, "all") ? -1 : cap_number(name, &ignored);
-
-		if (streq(name, "all"))
-			set = ~0ull;
-		else if (cap >= 0)
-			set |= BIT(cap);
-	}
-	return set;
-}
-
-/* The value of argument i when it is `option`: "--option=VALUE" or "--option VALUE". */
-static const char *value_of(const struct strv *argv, size_t i, const char *option)
-{
-	const char *a = argv->v[i];
-	size_t n = strlen(option);
-
-	if (strncmp(a, option, n) != 0 || (a[n] && a[n] != '='))
-		return NULL;
-	return a[n] ? a + n + 1 : i + 1 < argv->n ? argv->v[i + 1] : "";
-}
-
-/* The bounding set that this command line makes, and which of its arguments say so. */
-static unsigned long long bounding(const struct strv *argv, struct strv *flags)
-{
-	unsigned long long plus = 0, minus = 0;
-
-	for (size_t i = 0; i < argv->n; i++) {
-		const char *keep = value_of(argv, i, "--capability");
-		const char *drop = value_of(argv, i, "--drop-capability");
-
-		if (keep)
-			plus |= cap_list(keep);
-		if (drop)
-			minus |= cap_list(drop);
-		if (keep || drop)
-			strv_addf(flags, "--%scapability=%s", keep ? "" : "drop-",
-				  keep ? keep : drop);
-		else if (starts_with(argv->v[i], "--no-new-privileges="))
-			strv_add(flags, argv->v[i]);
-		else if (streq(argv->v[i], "--private-network"))
-			plus |= BIT(CAP_NET_ADMIN);
-	}
-	return (nspawn_default | plus) & ~minus;
 }
 
 static void print_plan(const struct unit *u, unsigned long long set, const struct strv *flags)
@@ -178,31 +113,16 @@ static void print_plan_json(const struct unit *u, unsigned long long set,
 	json_print(o);
 }
 
-/* A unit document on stdin, or the stored one of a unit. */
-static struct unit *read_unit(const char *id, struct err *e)
-{
-	autobuf struct buf text = { 0 };
-
-	if (!streq(id, "-"))
-		return id_check(id, e) < 0 ? NULL : store_unit(id, "current", e);
-	if (fd_read(STDIN_FILENO, "standard input", UNIT_LIMIT, &text, e) < 0)
-		return NULL;
-	struct unit *u = unit_parse(text.p, text.n, e);
-	if (!u)
-		err_wrap(e, "standard input: ");
-	return u;
-}
-
 static int plan(const char *id, bool json, struct err *e)
 {
-	autounit struct unit *u = read_unit(id, e);
+	autounit struct unit *u = store_unit_or_stdin(id, "current", e);
 	autostrv struct strv argv = { 0 }, flags = { 0 };
 	const struct nspawn nowhere = { .root = "", .store = "", .unit_json = "", .machine_id = "" };
 
 	if (!u)
 		return -1;
 	nspawn_argv(u, &nowhere, &argv);
-	unsigned long long set = bounding(&argv, &flags);
+	unsigned long long set = nspawn_bounding(&argv, &flags);
 	(json ? print_plan_json : print_plan)(u, set, &flags);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../lib/applet.h"
+#include "../lib/drift.h"
 #include "../lib/json.h"
 #include "../lib/machine.h"
 #include "../lib/net.h"
@@ -28,16 +29,7 @@ struct args {
 
 static struct unit *load(const struct args *a, struct err *e)
 {
-	autobuf struct buf text = { 0 };
-
-	if (a->id)
-		return store_unit(a->id, "current", e);
-	if (fd_read(STDIN_FILENO, "standard input", UNIT_LIMIT, &text, e) < 0)
-		return NULL;
-	struct unit *u = unit_parse(text.p, text.n, e);
-	if (!u)
-		err_wrap(e, "standard input: ");
-	return u;
+	return store_unit_or_stdin(a->id ? a->id : "-", "current", e);
 }
 
 /* The container's namespace. The machine's, by its id, where none is named. */
@@ -278,25 +270,9 @@ static int check(const struct args *a)
 	autoclose int netns = open_netns(a, u->id, &e);
 	if (netns < 0 || net_drift(u, netns, &list, &e) < 0)
 		return fail(u->id, &e);
-	autojson cJSON *j = cJSON_CreateObject();
-	int status = cJSON_GetArraySize(list) ? NU_FAILED : NU_OK;
-	cJSON_AddStringToObject(j, "id", u->id);
-	cJSON_AddItemToObject(j, "drift", list);
-	if (a->json) {
-		json_print(j);
-		return status;
-	}
-	for (const cJSON *d = list->child; d; d = d->next) {
-		autofree char *declared = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "declared"));
-		autofree char *live = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "live"));
-
-		const char *link = cJSON_GetStringValue(cJSON_GetObjectItem(d, "link"));
-
-		printf("%s: %s%s%s: declared %s, live %s\n",
-		       cJSON_GetObjectItem(d, "where")->valuestring, link ? link : "",
-		       link ? ": " : "", cJSON_GetObjectItem(d, "what")->valuestring, declared, live);
-	}
-	return status;
+	autojson cJSON *drift = list;
+	drift_print(u->id, drift, a->json);
+	return cJSON_GetArraySize(drift) ? NU_FAILED : NU_OK;
 }
 
 static int net_main(int argc, char **argv)

@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../lib/applet.h"
 #include "../lib/generation.h"
@@ -38,15 +37,6 @@ static void print_field(const cJSON *j)
 		json_print(j);
 }
 
-static struct unit *from_stdin(struct err *e)
-{
-	autobuf struct buf text = { 0 };
-
-	if (fd_read(STDIN_FILENO, "standard input", UNIT_LIMIT, &text, e) < 0)
-		return NULL;
-	return unit_parse(text.p, text.n, e);
-}
-
 static int unit_main(int argc, char **argv)
 {
 	const char *field = NULL;
@@ -64,10 +54,7 @@ static int unit_main(int argc, char **argv)
 		usage("expected one ID");
 	if (field && conf)
 		usage("--get and --conf exclude each other");
-	bool piped = streq(argv[i], "-");
-	if (!piped && id_check(argv[i], &e) < 0)
-		return say_err(&e);
-	autounit struct unit *u = piped ? from_stdin(&e) : store_unit(argv[i], next ? "next" : "current", &e);
+	autounit struct unit *u = store_unit_or_stdin(argv[i], next ? "next" : "current", &e);
 	if (!u)
 		return say_err(&e);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,10 @@ static int stop_locked(const char *id, struct err *e)
 	int status = SYSTEMCTL(id, true, e, "stop");
 	if (status)
 		return status < 0 ? -1 : err_set(e, NU_FAILED, "%s: systemctl stop failed", id);
+	/* What it had open or mounted goes with its last process. */
+	autofree char *cgroup = xfmt("/sys/fs/cgroup/machine.slice/nixunits@%s.service", id);
+	for (int64_t end = now_ms() + KILL_MS; access(cgroup, F_OK) == 0 && now_ms() < end;)
+		poll(NULL, 0, 10);
 	if (running)
 		say("%s: stopped in %.1f s (%s)", id, (now_ms() - begin) / 1000.0, how);
 	return 0;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "drift.h"
 #include "net.h"
 #include "netsession.h"
 #include "netsysctl.h"
@@ -20,18 +21,10 @@ int net_todo(const struct unit *u, int netns_fd, struct net_plan *todo, struct e
 	return 0;
 }
 
-static void drift_add(cJSON *list, const struct net_op *op, const char *what, cJSON *declared_value,
-		      cJSON *live_value)
+static void differs(cJSON *list, const struct net_op *op, const char *what, cJSON *declared,
+		    cJSON *live)
 {
-	cJSON *j = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(j, "where", net_where_name(op->where));
-	if (op->link[0])
-		cJSON_AddStringToObject(j, "link", op->link);
-	cJSON_AddStringToObject(j, "what", what);
-	cJSON_AddItemToObject(j, "declared", declared_value);
-	cJSON_AddItemToObject(j, "live", live_value);
-	cJSON_AddItemToArray(list, j);
+	drift_add(list, net_where_name(op->where), op->link, what, declared, live);
 }
 
 static cJSON *mac_json(const unsigned char mac[6])
@@ -53,17 +46,17 @@ static void drift_link(const struct session *s, const struct net_op *op, cJSON *
 	if (!l)
 		return; /* to be made: said by its NET_LINK_ADD */
 	if (op->set & NET_SET_UP)
-		drift_add(list, op, "up", cJSON_CreateBool(op->up), cJSON_CreateBool(!op->up));
+		differs(list, op, "up", cJSON_CreateBool(op->up), cJSON_CreateBool(!op->up));
 	if (op->set & NET_SET_ARP)
-		drift_add(list, op, "ownArp", cJSON_CreateTrue(), cJSON_CreateFalse());
+		differs(list, op, "ownArp", cJSON_CreateTrue(), cJSON_CreateFalse());
 	if (op->set & NET_SET_MTU)
-		drift_add(list, op, "mtu", cJSON_CreateNumber(op->mtu), cJSON_CreateNumber(l->mtu));
+		differs(list, op, "mtu", cJSON_CreateNumber(op->mtu), cJSON_CreateNumber(l->mtu));
 	if (op->set & NET_SET_MAC)
-		drift_add(list, op, "mac", mac_json(op->mac), mac_json(l->mac));
+		differs(list, op, "mac", mac_json(op->mac), mac_json(l->mac));
 	if (op->set & NET_SET_MASTER) {
 		const struct live_link *m = live_link_at(&s->live[op->where], l->master);
 
-		drift_add(list, op, "bridge", name_json(op->master), name_json(m ? m->name : NULL));
+		differs(list, op, "bridge", name_json(op->master), name_json(m ? m->name : NULL));
 	}
 }
 
@@ -88,7 +81,7 @@ static void drift_port(const struct session *s, const struct net_op *op, cJSON *
 {
 	const struct ovs_port *port = session_pair(s, op)->port;
 
-	drift_add(list, op, "port", port_json(op->parent, op->vlan),
+	differs(list, op, "port", port_json(op->parent, op->vlan),
 		  port ? port_json(port->bridge, port->vlan) : cJSON_CreateNull());
 }
 
@@ -99,23 +92,23 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 
 	switch (op->what) {
 	case NET_PORT_DEL:
-		drift_add(list, op, "port", cJSON_CreateNull(), cJSON_CreateString(op->link));
+		differs(list, op, "port", cJSON_CreateNull(), cJSON_CreateString(op->link));
 		break;
 	case NET_PORT_ADD:
 		drift_port(s, op, list);
 		break;
 	case NET_LINK_DEL:
-		drift_add(list, op, "link", cJSON_CreateNull(), cJSON_CreateString(op->link));
+		differs(list, op, "link", cJSON_CreateNull(), cJSON_CreateString(op->link));
 		break;
 	case NET_LINK_MOVE:
 	case NET_LINK_ADD:
-		drift_add(list, op, "link", cJSON_CreateString(op->link), cJSON_CreateNull());
+		differs(list, op, "link", cJSON_CreateString(op->link), cJSON_CreateNull());
 		break;
 	case NET_LINK_SET:
 		drift_link(s, op, list);
 		break;
 	case NET_NFT:
-		drift_add(list, op, "nft", cJSON_CreateString("loaded"),
+		differs(list, op, "nft", cJSON_CreateString("loaded"),
 			  s->nft == NFT_NONE ? cJSON_CreateNull() : cJSON_CreateString("changed"));
 		break;
 	case NET_SYSCTL: {
@@ -123,18 +116,18 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 		autofree char *now = netsysctl_read(s->netns_fd, op->key, &ignored);
 		autofree char *what = xfmt("sysctl %s", op->key);
 
-		drift_add(list, op, what, cJSON_CreateString(op->text), name_json(now));
+		differs(list, op, what, cJSON_CreateString(op->text), name_json(now));
 		break;
 	}
 	case NET_ADDR_DEL:
-		drift_add(list, op, "address", cJSON_CreateNull(), cJSON_CreateString(addr));
+		differs(list, op, "address", cJSON_CreateNull(), cJSON_CreateString(addr));
 		break;
 	case NET_ADDR_ADD: {
 		const struct live_addr *a = live_addr(&s->live[op->where], op->index, &op->addr);
 
 		/* Set again only because its neighbour goes: no difference of its own. */
 		if (!a || !addr_same(&a->addr, &op->addr))
-			drift_add(list, op, "address", cJSON_CreateString(addr), cJSON_CreateNull());
+			differs(list, op, "address", cJSON_CreateString(addr), cJSON_CreateNull());
 		break;
 	}
 	case NET_ROUTE_ADD: {
@@ -143,7 +136,7 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 		autofree char *what = xfmt("route %s", op->addr.prefix ? addr : "default");
 
 		if (session_route_differs(s, op))
-			drift_add(list, op, what, way_json(&op->via, op->link),
+			differs(list, op, what, way_json(&op->via, op->link),
 				  l ? way_json(&r->via, l->name) : cJSON_CreateNull());
 		break;
 	}

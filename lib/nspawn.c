@@ -2,6 +2,7 @@
 #include "nspawn.h"
 
 #include <string.h>
+#include <sys/capability.h>
 
 #include "cap.h"
 #include "sha256.h"
@@ -110,4 +111,71 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
 	for (const char **arg = u->nspawn_args; arg && *arg; arg++)
 		strv_add(argv, *arg);
 	strv_add(argv, u->init);
+}
+
+#define BIT(cap) (1ull << (cap))
+
+/* What systemd-nspawn(1) leaves a container, see --capability= there; with a private
+ * network CAP_NET_ADMIN as well. */
+static const unsigned long long nspawn_default =
+	BIT(CAP_AUDIT_CONTROL) | BIT(CAP_AUDIT_WRITE) | BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) |
+	BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_IPC_OWNER) |
+	BIT(CAP_KILL) | BIT(CAP_LEASE) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_MKNOD) |
+	BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_NET_BROADCAST) | BIT(CAP_NET_RAW) |
+	BIT(CAP_SETFCAP) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SETUID) |
+	BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_BOOT) | BIT(CAP_SYS_CHROOT) | BIT(CAP_SYS_NICE) |
+	BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_SYS_TTY_CONFIG);
+
+/* "CAP_A,CAP_B" or "all"; names nspawn would refuse are its own to refuse. */
+static unsigned long long cap_list(const char *text)
+{
+	autofree char *copy = xstrdup(text);
+	unsigned long long set = 0;
+	struct err ignored;
+	char *save;
+
+	for (char *name = strtok_r(copy, ", ", &save); name; name = strtok_r(NULL, ", ", &save)) {
+		int cap = streq(name, "all") ? -1 : cap_number(name, &ignored);
+
+		if (streq(name, "all"))
+			set = ~0ull;
+		else if (cap >= 0)
+			set |= BIT(cap);
+	}
+	return set;
+}
+
+/* The value of argument i when it is `option`: "--option=VALUE" or "--option VALUE". */
+static const char *value_of(const struct strv *argv, size_t i, const char *option)
+{
+	const char *a = argv->v[i];
+	size_t n = strlen(option);
+
+	if (strncmp(a, option, n) != 0 || (a[n] && a[n] != '='))
+		return NULL;
+	return a[n] ? a + n + 1 : i + 1 < argv->n ? argv->v[i + 1] : "";
+}
+
+/* The bounding set that this command line makes, and which of its arguments say so. */
+unsigned long long nspawn_bounding(const struct strv *argv, struct strv *flags)
+{
+	unsigned long long plus = 0, minus = 0;
+
+	for (size_t i = 0; i < argv->n; i++) {
+		const char *keep = value_of(argv, i, "--capability");
+		const char *drop = value_of(argv, i, "--drop-capability");
+
+		if (keep)
+			plus |= cap_list(keep);
+		if (drop)
+			minus |= cap_list(drop);
+		if (keep || drop)
+			strv_addf(flags, "--%scapability=%s", keep ? "" : "drop-",
+				  keep ? keep : drop);
+		else if (starts_with(argv->v[i], "--no-new-privileges="))
+			strv_add(flags, argv->v[i]);
+		else if (streq(argv->v[i], "--private-network"))
+			plus |= BIT(CAP_NET_ADMIN);
+	}
+	return (nspawn_default | plus) & ~minus;
 }

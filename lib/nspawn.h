@@ -26,4 +26,8 @@ void nspawn_machine_id(const char *id, char dst[33]);
 /* Fills argv, ending with the unit's init. */
 void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv);
 
+/* The bounding set that such a command line makes, a bit for each capability; the
+ * arguments that say so are added to flags. */
+unsigned long long nspawn_bounding(const struct strv *argv, struct strv *flags);
+
 #endif

@@ -299,6 +299,20 @@ struct unit *store_unit(const char *id, const char *link, struct err *e)
 	return u;
 }
 
+struct unit *store_unit_or_stdin(const char *id, const char *link, struct err *e)
+{
+	autobuf struct buf text = { 0 };
+
+	if (!streq(id, "-"))
+		return id_check(id, e) < 0 ? NULL : store_unit(id, link, e);
+	if (fd_read(STDIN_FILENO, "standard input", UNIT_LIMIT, &text, e) < 0)
+		return NULL;
+	struct unit *u = unit_parse(text.p, text.n, e);
+	if (!u)
+		err_wrap(e, "standard input: ");
+	return u;
+}
+
 static int compare_strings(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

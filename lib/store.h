@@ -70,6 +70,8 @@ int store_prune(int unit_dir, unsigned int keep, unsigned int also, struct err *
 /* The unit document of a unit's link ("current" or "next"), or of the NixOS host.
  * NULL and e: NU_NO_UNIT for an unknown unit, NU_FAILED for one never built. */
 struct unit *store_unit(const char *id, const char *link, struct err *e);
+/* The same, or for the id "-" the document on standard input. */
+struct unit *store_unit_or_stdin(const char *id, const char *link, struct err *e);
 /* The file that holds it, owned by the caller. */
 char *store_unit_json(const char *id, const char *link);
 /* Ids of all units, sorted, those of the NixOS host included. */

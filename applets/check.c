@@ -1,0 +1,223 @@
+/* nu-check - is what runs what was declared?
+ *
+ *   nu-check [-o text|json] ID...
+ *
+ * Compares the unit document with the running container: generation, capabilities, user
+ * namespace, mounts, and its whole network. Nothing is changed.
+ *
+ * Exit status 0: no difference; 1: there is one, or the unit doesn't run; 3: unknown.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/applet.h"
+#include "../lib/drift.h"
+#include "../lib/json.h"
+#include "../lib/net.h"
+#include "../lib/nspawn.h"
+#include "../lib/root.h"
+#include "../lib/status.h"
+#include "../lib/store.h"
+#include "../lib/uid.h"
+#include "../lib/unit.h"
+
+struct check {
+	const char *id;
+	struct status s;
+	struct unit *u;
+	cJSON *list;
+};
+
+static int proc_file(const struct check *c, const char *name, struct buf *b, struct err *e)
+{
+	autofree char *path = xfmt("/proc/%d/%s", c->s.machine.leader, name);
+
+	return file_read(AT_FDCWD, path, 4 << 20, b, e);
+}
+
+/* The document the container was started with lies in it, read-only. */
+static int check_generation(struct check *c, struct err *e)
+{
+	autofree char *path = store_unit_json(c->id, "current");
+	autofree char *inside = xfmt("/proc/%d/root", c->s.machine.leader);
+	autoclose int root = open(inside, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int fd = root_open(root, "/run/nixunits/unit.json", O_RDONLY | O_NONBLOCK);
+	autobuf struct buf declared = { 0 }, live = { 0 };
+
+	if (file_read(AT_FDCWD, path, UNIT_LIMIT, &declared, e) < 0)
+		return -1;
+	if (fd < 0 || fd_read(fd, "unit.json", UNIT_LIMIT, &live, e) < 0 || live.n != declared.n ||
+	    memcmp(live.p, declared.p, live.n) != 0)
+		drift_add(c->list, "unit", NULL, "document", cJSON_CreateString("the current one"),
+			  cJSON_CreateString(fd < 0 ? "none" : "another"));
+	if (c->s.pending && c->s.pending != c->s.generation)
+		drift_add(c->list, "unit", NULL, "generation", cJSON_CreateNumber(c->s.pending),
+			  cJSON_CreateNumber(c->s.generation));
+	return 0;
+}
+
+static cJSON *hexadecimal(unsigned long long set)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%016llx", set);
+	return cJSON_CreateString(text);
+}
+
+static int check_privileges(struct check *c, struct err *e)
+{
+	const struct nspawn nowhere = { .root = "", .store = "", .unit_json = "", .machine_id = "" };
+	autostrv struct strv argv = { 0 }, flags = { 0 };
+	autobuf struct buf status = { 0 }, map = { 0 };
+	unsigned long long live = 0;
+	unsigned int first = 0, base = 0, count = 0;
+	uint32_t declared = 0;
+
+	if (proc_file(c, "status", &status, e) < 0 || proc_file(c, "uid_map", &map, e) < 0)
+		return -1;
+	nspawn_argv(c->u, &nowhere, &argv);
+	/* Bits beyond what this kernel knows are in no process's set. */
+	unsigned long long wanted = nspawn_bounding(&argv, &flags);
+	const char *line = strstr(status.p, "\nCapBnd:");
+	if (line)
+		sscanf(line, "\nCapBnd: %llx", &live);
+	if (live & ~wanted)
+		drift_add(c->list, "caps", NULL, "bounding set", hexadecimal(wanted),
+			  hexadecimal(live));
+	line = strstr(status.p, "\nNoNewPrivs:");
+	if (!line || atoi(line + 12) != 1)
+		drift_add(c->list, "caps", NULL, "no_new_privs", cJSON_CreateTrue(),
+			  cJSON_CreateFalse());
+
+	sscanf(map.p, "%u %u %u", &first, &base, &count);
+	if (!c->u->private_users)
+		return 0;
+	if (uid_get(c->id, &declared, e) < 0)
+		return -1;
+	if (first != 0 || base != declared || count != UID_COUNT)
+		drift_add(c->list, "users", NULL, "range", cJSON_CreateNumber(declared),
+			  cJSON_CreateNumber(base));
+	return 0;
+}
+
+/* proc_pid_mountinfo(5) writes a space as \040. */
+static void unescape(char *s)
+{
+	char *to = s;
+	unsigned int c;
+
+	for (; *s; s++)
+		if (*s == '\\' && sscanf(s, "\\%3o", &c) == 1) {
+			*to++ = c;
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	*to = '\0';
+}
+
+/* 'r' or 'w' for what is mounted on target, in the leader's view; 0: nothing is. The
+ * last of several is the one on top. */
+static char mounted(const char *mountinfo, const char *target)
+{
+	char state = 0;
+
+	for (const char *p = mountinfo; p && *p; p = strchr(p, '\n'), p += p != NULL) {
+		char point[4096], options[256];
+
+		if (sscanf(p, "%*s %*s %*s %*s %4095s %255s", point, options) != 2)
+			continue;
+		unescape(point);
+		if (streq(point, target))
+			state = starts_with(options, "ro") && strchr(",", options[2]) ? 'r' : 'w';
+	}
+	return state;
+}
+
+static void check_mount(struct check *c, const char *mountinfo, const char *target, bool read_only)
+{
+	static const char *const words[] = { "nothing", "read-only", "writable" };
+	char state = mounted(mountinfo, target);
+	int live = state == 'r' ? 1 : state == 'w' ? 2 : 0, declared = read_only ? 1 : 2;
+
+	if (live != declared)
+		drift_add(c->list, "mount", NULL, target, cJSON_CreateString(words[declared]),
+			  cJSON_CreateString(words[live]));
+}
+
+static int check_mounts(struct check *c, struct err *e)
+{
+	autobuf struct buf mountinfo = { 0 };
+
+	if (proc_file(c, "mountinfo", &mountinfo, e) < 0)
+		return -1;
+	check_mount(c, mountinfo.p, "/nix/store", true);
+	for (size_t i = 0; i < c->u->n_binds; i++)
+		check_mount(c, mountinfo.p, c->u->binds[i].target, c->u->binds[i].read_only);
+	return 0;
+}
+
+static int check_network(struct check *c, struct err *e)
+{
+	cJSON *list = NULL;
+
+	if (!c->u->net.private || c->u->net.netns)
+		return 0;
+	autoclose int netns = machine_ns(&c->s.machine, "net", e);
+	if (netns < 0 || net_drift(c->u, netns, &list, e) < 0)
+		return -1;
+	for (cJSON *d; (d = cJSON_DetachItemFromArray(list, 0));)
+		cJSON_AddItemToArray(c->list, d);
+	cJSON_Delete(list);
+	return 0;
+}
+
+static int check(const char *id, bool json, struct err *e)
+{
+	struct check c = { .id = id };
+
+	if (id_check(id, e) < 0 || status_get(id, &c.s, e) < 0)
+		return -1;
+	if (c.s.state != STATE_STARTED)
+		return err_set(e, NU_FAILED, "%s: is not running", id);
+	autounit struct unit *u = store_unit(id, "current", e);
+	if (!u)
+		return -1;
+	c.u = u;
+	autojson cJSON *list = c.list = cJSON_CreateArray();
+	if (check_generation(&c, e) < 0 || check_privileges(&c, e) < 0 || check_mounts(&c, e) < 0 ||
+	    check_network(&c, e) < 0)
+		return err_wrap(e, "%s: ", id);
+	drift_print(id, list, json);
+	return cJSON_GetArraySize(list) ? 1 : 0;
+}
+
+static int check_main(int argc, char **argv)
+{
+	const char *format = NULL;
+	const struct opt opts[] = {
+		{ 'o', "output", "FORMAT", "text or json", .text = &format },
+		{ 0 },
+	};
+	int i = opt_parse(argc, argv, opts), worst = NU_OK;
+	bool json = opt_json(format);
+
+	if (i == argc)
+		usage("expected an ID");
+	for (; i < argc; i++) {
+		struct err e;
+		int drift = check(argv[i], json, &e);
+		int code = drift < 0 ? say_err(&e) : drift ? NU_FAILED : NU_OK;
+
+		worst = worst > code ? worst : code;
+	}
+	return worst;
+}
+
+APPLET(check, .name = "check", .summary = "Compare what runs with what was declared",
+       .synopsis = "[-o text|json] ID...",
+       .help = "Exit status 0: no difference; 1: there is one, or a unit does not run; 3: one\n"
+	       "is unknown.",
+       .main = check_main);
