@@ -195,7 +195,8 @@ static int stop_locked(const char *id, struct err *e)
 		proc_output(terminate, true, &out, e);
 		if (!process_gone(m.leader, TERMINATE_MS)) {
 			how = "killed: it did not end in time";
-			SYSTEMCTL(id, true, e, "kill", "--signal=KILL");
+			/* All of it goes with its first process; nspawn stays and tidies up. */
+			kill(m.leader, SIGKILL);
 			if (!process_gone(m.leader, KILL_MS))
 				return err_set(e, NU_FAILED,
 					       "%s: leader %d is still there after SIGKILL", id,

@@ -3,21 +3,38 @@
 . "$(dirname "$0")/lib/host.sh"
 
 field() { host nixunits status "$1" -o json | jq -r "$2"; }
-traces() {
+# What runs or is mounted because of a unit; deaf takes its time, and counts in the end only.
+all_traces() {
 	host_sh 'ip -brief link | cut -d" " -f1; cut -d" " -f2 /proc/self/mounts | sort
 		ls /run/systemd/machines 2>/dev/null || true
 		find /run/systemd/nspawn /sys/fs/cgroup/machine.slice -mindepth 2 2>/dev/null || true'
 }
+traces() { all_traces | grep -v -e deaf -e /locks/inode-; }
+serves() { host curl --silent --fail --retry 9 --retry-connrefused --retry-delay 1 -o /dev/null "$1"; }
 
 life() {
 	host_install
 	host_sh 'cp /src/nix/examples/quickstart/* /root/; mkdir -p /root/bin
 		cd /root; sed "s/web2/auto/; s/20\\./23./g" web2.json >auto.json
-		sed "s/caps_allow/autoStart = true; caps_allow/" web_default.nix >auto.nix
-		sed "s/caps_allow = .*;/caps_allow = [ ];/; s|config = {|config = { systemd.services.deaf = { wantedBy = [ \"multi-user.target\" ]; script = \"trap : TERM INT HUP; while :; do sleep 1; done\"; serviceConfig = { TimeoutStopSec = 600; KillMode = \"none\"; }; };|" web_default.nix >deaf.nix'
-	stopped=$(traces)
+		sed "s/caps_allow/autoStart = true; caps_allow/" web_default.nix >auto.nix'
+	host_put /root/deaf.nix <<-'X'
+	{ config.systemd.services.deaf = {
+	    wantedBy = [ "multi-user.target" ];
+	    script = "trap : TERM INT HUP; while :; do sleep 1 || :; done";
+	    serviceConfig = { TimeoutStopSec = 600; SendSIGKILL = false; };
+	  };
+	}
+	X
+	stopped=$(all_traces)
 	run host nixunits build -n /root/web_default.nix -j /root/web2.json -p debian -s
 	succeeds 'web2 runs'
+	is "$(host systemctl is-enabled nixunits@web2)" disabled 'which does not make it start at boot'
+
+	# One that will not go, meanwhile.
+	run host nixunits build -n /root/deaf.nix -i deaf -p debian -s
+	succeeds 'a container with a deaf service starts'
+	(run host nixunits stop deaf; echo "$status $err" >"$T/deaf") &
+	deaf=$!
 
 	run host nixunits start web2
 	is "$status/$err" '0/nu-start: web2: is running' 'start of a running unit does nothing'
@@ -63,9 +80,28 @@ life() {
 	host systemctl kill -s KILL nixunits@web2
 	ok 'killed, it is started again by systemd' eventually 20 host_sh \
 		'now=$(nixunits status web2 -o json | jq .leader); [ "$now" != null ] && [ "$now" != "$1" ]' "$leader"
-	ok 'and serves' host curl --silent --fail --retry 9 --retry-connrefused --retry-delay 1 -o /dev/null http://192.168.20.2/
+	ok 'and serves' serves http://192.168.20.2/
 	run host nixunits stop -q web2
 	is "$(traces)" "$stopped" 'nothing stays of either'
+
+	# Starting and stopping need no nix. The resolver of a host that has one of its own is not
+	# copied, but the servers behind it, as text.
+	host chmod -x /usr/bin/nix
+	printf 'nameserver 127.0.0.53\n' | host_put /etc/resolv.conf
+	echo '# $(touch /pwned) `touch /pwned`
+nameserver 192.0.2.7' | host_put /run/systemd/resolve/resolv.conf
+	run host sh -c 'nixunits start -q web2 && nixunits restart -q web2 && nixunits status web2 >/dev/null'
+	succeeds 'start, restart and status without a nix'
+	is "$(host nixunits shell web2 -- cat /etc/resolv.conf)" '# $(touch /pwned) `touch /pwned`
+nameserver 192.0.2.7' 'the name servers behind a local resolver'
+	not_ok 'no text of which is executed' host test -e /pwned
+	is "$(echo 'echo $HOME; cat /proc/self/uid_map' | host env SHELL=/nowhere nixunits shell web2 | tr -s ' ')" \
+		"/root
+ 0 $(host nixunits uid show web2 -o json | jq '.[0].base') 65536" 'a shell is one of the container'
+	run host nixunits stop -q web2
+	succeeds 'stop without a nix'
+	host chmod +x /usr/bin/nix
+	printf 'nameserver 192.0.2.53\n' | host_put /etc/resolv.conf
 
 	# A hook of the container's can't run as the host's root: whatever is inside is inside.
 	host_sh 'cd /var/lib/nixunits/containers/web2/root/var; mv log log.was; ln -s /etc log
@@ -86,21 +122,17 @@ life() {
 	is "$status/$err" 0/ 'build -q says nothing'
 	is "$(host systemctl is-enabled nixunits@auto)" enabled 'autoStart enables'
 	host_sh 'cd /root; sed "s/autoStart = true/autoStart = false/" auto.nix >auto2.nix'
-	host nixunits start -q auto
+	is "$(field auto .status)" created 'a unit that was never started is created'
+	host systemctl start default.target
+	is "$(field auto .status)/$(field web2 .status)" created/configured 'nothing built is started unasked'
+	run host nixunits start -q auto
+	run host nixunits stop -q auto
+	run host systemctl start multi-user.target
+	is "$(field auto .status)/$(field web2 .status)" started/configured \
+		'the target of the boot starts what is enabled, and nothing else'
 	host nixunits build -q -n /root/auto2.nix -j /root/auto.json
 	is "$(host systemctl is-enabled nixunits@auto)" disabled 'and disables when it is gone'
 	host nixunits delete -q -f -r auto
-
-	# One that will not go.
-	host_sh 'cd /root; sed "s/web2/deaf/; s/20\\./24./g" web2.json >deaf.json'
-	run host nixunits build -n /root/deaf.nix -j /root/deaf.json -p debian -s
-	succeeds 'a container with a deaf service starts'
-	begin=$(date +%s)
-	run host nixunits stop deaf
-	took=$(($(date +%s) - begin))
-	succeeds 'it is stopped'
-	like "$err" 'deaf: stopped in .*\(.*\)' 'and it is said how'
-	ok "well within the time systemd allows: $took s" [ $took -lt 75 ]
 
 	# Two commands at once on one unit: one waits for the other, nothing is torn.
 	host_sh 'for i in 1 2 3 4; do nixunits start -q web2 & nixunits stop -q web2 & done; wait; nixunits stop -q web2'
@@ -117,14 +149,55 @@ life() {
 	ok 'and leaves nothing half' host_sh '! ls -A /var/lib/nixunits/containers/web2/generations | grep -v "^[0-9]*$"'
 	ok 'no nix of theirs is left' host_sh '! pgrep -x nix-build'
 
+	# Two builds at once: one after the other, each with its own configuration and parameters.
+	host_sh 'cd /root
+		sed "s/20\\./26./" web2.json >a.json; sed "s/20\\./27./" web2.json >b.json
+		sed "s/caps_allow = ./&\"CAP_NET_RAW\"/" web_default.nix >b.nix
+		nixunits build -q -i two -n web_default.nix -j a.json -p debian & first=$!
+		nixunits build -q -i two -n b.nix -j b.json -p debian; wait $first'
+	is "$(host_sh 'cd /var/lib/nixunits/containers/two/generations; for g in *; do
+		{ jq -c "[.caps[], .network.interfaces.veth.ip4[0]]" $g/unit.json; grep -o "CAP_.*\"" $g/configuration.nix
+		jq -r .ip4 $g/parameters.json; } | tr "\n" " "; echo; done' | LC_ALL=C sort)" \
+		'["CAP_NET_BIND_SERVICE","192.168.26.2/31"] CAP_NET_BIND_SERVICE" 192.168.26.2/31 
+["CAP_NET_RAW","CAP_NET_BIND_SERVICE","192.168.27.2/31"] CAP_NET_RAW" "CAP_NET_BIND_SERVICE" 192.168.27.2/31 ' \
+		'two builds of one unit at once do not mix'
+
+	# A unit that the configuration of a NixOS host declares: its system is in the host's store.
+	host_sh 'mkdir -p /srv/nix /nix /etc/nixunits; mount --bind /srv/nix /nix
+		nixunits overlay mount web2 /mnt; cp -a /mnt /nix/store; umount /mnt
+		nixunits unit web2 | sed "s/web2/nx/; s/192.168.20/192.168.29/g" >/etc/nixunits/nx.json'
+	run host nixunits start nx
+	succeeds 'a unit declared by a NixOS host starts'
+	ok 'and serves' serves http://192.168.29.2/
+	is "$(field nx '[.in_nixos, .need_store_build, .need_container_build, .need_switch] | map(tostring) | join(" ")')" \
+		'true false false false' 'nothing is to be built here'
+	host_sh 'nixunits stop -q nx; umount /nix; rm -r /etc/nixunits; nixunits delete -q -f -r nx'
+
+	wait $deaf
+	like "$(cat "$T/deaf")" '^0 nu-stop: deaf: stopped in 4[0-9]\.[0-9] s \(killed: it did not end in time\)$' \
+		'one that does not power off is killed, within its time'
+
 	run host_sh 'yes n | head -n 1 | script -qec "nixunits delete web2" /dev/null'
 	is "$(field web2 .status)" configured 'delete asks, and no means no'
 	run host nixunits delete -f web2
 	like "$err" 'its data stays' 'delete keeps the data'
 	ok 'which is there' host test -d /var/lib/nixunits/containers/web2/root
 	is "$(field web2 .status)" initial 'the unit is initial then'
-	host nixunits delete -q -f -r web2 deaf
-	is "$(traces)" "$stopped" 'and in the end the host is as it was'
+	run host nixunits uid show web2
+	is "$status" 3 'without a UID range'
+	run host nixunits start web2
+	is "$status" 1 'start of an unbuilt unit fails'
+	like "$err" 'web2: not built yet \(nixunits build' 'and says what to do'
+	host_sh 'cd /var/lib/nixunits/containers/web2/root/srv; mkdir mnt; mount -t tmpfs none mnt; touch mnt/theirs'
+	run host nixunits delete -q -f -r web2
+	is "$status" 1 'something mounted below a unit is not deleted'
+	like "$err" 'root/srv/mnt: is a mount point' 'but named'
+	ok 'and untouched' host test -e /var/lib/nixunits/containers/web2/root/srv/mnt/theirs
+	host umount /var/lib/nixunits/containers/web2/root/srv/mnt
+	run host nixunits delete -q -f -r web2 deaf two
+	succeeds 'delete -r'
+	is "$(host find /var/lib/nixunits/containers -mindepth 1)" '' 'leaves nothing'
+	is "$(all_traces)" "$stopped" 'and in the end the host is as it was'
 }
 
 each_suite life
