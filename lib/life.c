@@ -270,6 +270,8 @@ int life_enable(const char *id, bool on, struct err *e)
 			       "%s: on NixOS the host's configuration says what starts at boot: set "
 			       "nixunits.%s.autoStart there",
 			       id, id);
+	if (geteuid() != 0)
+		return err_set(e, NU_FAILED, "%s: only root can say what starts at boot", id);
 	int status = on ? SYSTEMCTL(id, true, e, "enable") : SYSTEMCTL(id, true, e, "disable");
 	if (status > 0)
 		return err_set(e, NU_FAILED, "%s: systemctl %s failed (is nixunits@.service there? "

@@ -209,8 +209,11 @@ int machine_open(const struct machine *m, struct err *e)
 	if (fd < 0)
 		return err_errno(e, "the leader, process %d", m->leader);
 	/* As long as the pidfd's process lives, that number is its own. */
-	if (!unit_cgroup(m->leader, m->unit, cgroup, sizeof(cgroup)) ||
-	    syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) < 0)
+	bool there = unit_cgroup(m->leader, m->unit, cgroup, sizeof(cgroup));
+	bool alive = syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0;
+	if (!alive && errno != ESRCH)
+		return err_errno(e, "the leader, process %d", m->leader);
+	if (!there || !alive)
 		return err_set(e, NU_FAILED, "the leader, process %d, has gone", m->leader);
 	return steal_fd(&fd);
 }

@@ -56,7 +56,9 @@ int err_errno(struct err *e, const char *fmt, ...)
 	va_end(ap);
 
 	size_t used = strlen(e->text);
-	snprintf(e->text + used, sizeof(e->text) - used, ": %s", strerror(saved));
+	bool rights = (saved == EACCES || saved == EPERM) && geteuid() != 0;
+	snprintf(e->text + used, sizeof(e->text) - used, ": %s%s", strerror(saved),
+		 rights ? " (only root can)" : "");
 	return -1;
 }
 

@@ -28,7 +28,8 @@ struct err {
 /* Each returns -1, so that `return err_set(...)` reads well. */
 int err_set(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* As err_set with code NU_FAILED, and ": " and strerror(errno) appended. */
+/* As err_set with code NU_FAILED, and ": " and strerror(errno) appended; who lacks the rights
+ * to something is told who has them. */
 int err_errno(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Puts text before what e says already: "web2: " before "no such file". */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -54,7 +54,7 @@ errors() {
 	done
 
 	refused 2 'no id: give -i' 'no id' $b -n /root/t/web_default.nix -j /root/t/noid.json
-	for id in '' a/b .. a..b a_b Web2 -web2 web2- 'we b' "$(head -c 65 /dev/zero | tr '\0' a)"; do
+	for id in '' a/b .. a..b a_b Web2 -web2 web2- 'we b' 'a;b' '$(id)' "a'b" "$(head -c 65 /dev/zero | tr '\0' a)"; do
 		refused 2 '(id|usage|option)' "the id '$id'" $b -n /root/t/web_default.nix "--id=$id"
 		refused 2 '(id|usage|option)' "delete of '$id'" nixunits delete -f -r -- "$id"
 	done
@@ -71,6 +71,20 @@ errors() {
 	refused 1 'no way' 'one that throws' $b -n /root/t/throws.nix -i web2
 	refused 1 'confg' 'an unknown option' $b -n /root/t/unknown.nix -i web2
 	refused 2 'interfaces.lan.*10.0.0.2/33.*prefix length above 32' 'a bad prefix' $b -n /root/t/cidr.nix -i web2
+
+	for key in ip4 hostIp4; do
+		echo "{ \"id\": \"web2\", \"$key\": \"\$(touch /pwned)/31\" }" | host_put /root/t/evil.json
+		refused 2 "veth.$key\\[0\\]: \"[$][(]touch" "a command for an address ($key)" \
+			$b -n /root/t/web_default.nix -j /root/t/evil.json
+		not_ok 'which nobody executes' host test -e /pwned
+	done
+	host_sh 'mkdir /root/t/tree; echo "throw \"this tree is read\"" >/root/t/tree/default.nix'
+	refused 1 'this tree is read' '-p: a tree that is no package set' \
+		nixunits build -p /root/t/tree -n /root/t/web_default.nix -j /root/t/web2.json
+	refused 1 'this tree is read' 'NIXUNITS_NIXPKGS instead of -p' \
+		env NIXUNITS_NIXPKGS=/root/t/tree nixunits build -n /root/t/web_default.nix -j /root/t/web2.json
+	refused 2 '-p /root/t/nothing: No such file' '-p: a tree that is not there' \
+		nixunits build -p /root/t/nothing -n /root/t/web_default.nix -j /root/t/web2.json
 
 	tree >"$T/before"
 	run host timeout --preserve-status -s INT -k 30 3 $b -n /root/t/loops.nix -i web2
@@ -91,25 +105,45 @@ errors() {
 	refused 1 'only root' 'a build by an ordinary user' setpriv --reuid 65534 --clear-groups \
 		$b -n /src/nix/examples/quickstart/web_default.nix -j /src/nix/examples/quickstart/web2.json
 
+	for action in 'start web8' 'stop web8' 'restart web8' 'enable web8' 'disable web8' 'delete -f web8' 'rollback web8' \
+		'run web8' 'uid alloc web8'; do
+		host_sh 'mkdir -p -m 700 /var/lib/nixunits/containers/web8'
+		refused 1 'only root' "$action by an ordinary user" \
+			setpriv --reuid 65534 --clear-groups nixunits $action
+	done
+	host rmdir /var/lib/nixunits/containers/web8
+
 	# Programs that are missing.
 	refused 77 'nix-build: not found.*apt-get install nix-bin' 'no nix' \
 		/bin/sh -c 'mkdir -p /root/few; ln -sf /usr/bin/dpkg-query /usr/bin/dpkg /root/few/; PATH=/usr/local/bin:/root/few exec nixunits build -p debian -n /root/t/web_default.nix -j /root/t/web2.json'
 	refused 77 'machinectl: .*install systemd-container' 'no machinectl' \
 		env PATH=/usr/local/bin nixunits poweroff web2
 
-	# URLs: a server of the host's own.
-	host_sh 'cd /root/t && (busybox httpd -f -p 127.0.0.1:8099 -h /root/t >/dev/null 2>&1 &)'
+	# URLs: a server of the host's own, and one that hangs up too early.
+	host_put /root/t/short <<-'X'
+	#!/bin/sh
+	while read -r line && [ "$line" != "$(printf '\r')" ]; do :; done
+	printf 'HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{ }'
+	X
+	host chmod +x /root/t/short
+	host_sh 'cd /root/t && (busybox httpd -f -vv -p 127.0.0.1:8099 -h /root/t >>/root/requests 2>&1 &)
+		(socat TCP-LISTEN:8097,bind=127.0.0.1,reuseaddr,fork EXEC:/root/t/short >/dev/null 2>&1 &)'
 	refused 1 'none.json: could not be fetched.*22' 'a URL that is not there' \
 		$b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/none.json
 	refused 1 'could not be fetched' 'a server that is not there' \
 		$b -n http://127.0.0.1:8098/x.nix -i web2
 	run host_sh 'cd /root/t; nixunits eval -g id -p debian -n web_default.nix -j web2.json'
 	is "$status/$out" '0/"web2"' 'files without "./" are files'
-	run host $b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
+	refused 1 'could not be fetched.*18' 'a download that ends too early' $b -n http://127.0.0.1:8097/x.nix -i web2
+	host_sh ': >/root/requests'
+	run host nixunits build -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
 	succeeds 'a build from URLs'
+	like "$err" "taking this host's Debian packages" 'with the packages of the host, where nixpkgs is out of reach'
+	is "$(host grep -o 'url:.*' /root/requests | sort | tr '\n' ' ')" 'url:/web2.json url:/web_default.nix ' \
+		'each of which is fetched once'
 	run host $b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
 	like "$err" unchanged 'is known to be unchanged'
-	host pkill httpd
+	host pkill -x 'busybox|socat'
 	run host nixunits build -f web2
 	succeeds 'and can be built again without the server'
 	host_sh 'nixunits start -q web2; nixunits stop -q web2; nixunits build -q -f web2'
