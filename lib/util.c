@@ -272,8 +272,9 @@ int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t
 		 struct err *e)
 {
 	autofree char *tmp = xfmt("%s.new.%d", path, getpid());
-	autoclose int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
+	unlinkat(dirfd, tmp, 0); /* of a process that had our number and was killed */
+	autoclose int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_errno(e, "%s", tmp);
 	if (write_all(fd, data, n) < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, path) < 0 ||
@@ -289,7 +290,8 @@ int link_replace(int dirfd, const char *path, const char *target, struct err *e)
 {
 	autofree char *tmp = xfmt("%s.new.%d", path, getpid());
 
-	if (symlinkat(target, dirfd, tmp) < 0 && errno != EEXIST)
+	unlinkat(dirfd, tmp, 0);
+	if (symlinkat(target, dirfd, tmp) < 0)
 		return err_errno(e, "%s", tmp);
 	if (renameat(dirfd, tmp, dirfd, path) < 0 || sync_parent(dirfd, path) < 0) {
 		err_errno(e, "%s", path);
@@ -299,20 +301,44 @@ int link_replace(int dirfd, const char *path, const char *target, struct err *e)
 	return 0;
 }
 
-static int remove_at(int dirfd, const char *name, dev_t dev, const char *shown, struct err *e)
+/* A directory nested this deep is moved up before it is entered: each level under way
+ * takes a descriptor, and a container can nest more than we have. */
+#define DEEP 64
+
+struct removal {
+	int top; /* the directory to be removed, once it is open */
+	dev_t dev;
+	unsigned int moved; /* directories moved up into it */
+};
+
+static int move_up(struct removal *r, int at, const char *name)
 {
+	for (;;) {
+		char up[32];
+
+		snprintf(up, sizeof(up), ".nu-deep.%u", r->moved++);
+		if (renameat2(at, name, r->top, up, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -1;
+	}
+}
+
+static int remove_at(struct removal *r, int at, const char *name, int depth,
+		     const char *shown, struct err *e)
+{
+	unsigned int moved;
 	struct stat st;
 
-	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return err_errno(e, "%s", shown);
 
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	autoclose int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "%s", shown);
-	if (fstat(fd, &st) < 0 || st.st_dev != dev) {
-		close(fd);
+	if (fstat(fd, &st) < 0 || st.st_dev != r->dev) {
 		errno = EXDEV;
 		return err_errno(e, "%s: is a mount point, nothing below it is touched", shown);
 	}
@@ -320,23 +346,30 @@ static int remove_at(int dirfd, const char *name, dev_t dev, const char *shown, 
 	 * owner, who need not be an all-powerful root. */
 	if (!(st.st_mode & S_IWUSR))
 		fchmod(fd, (st.st_mode & 07777) | S_IRWXU);
+	if (depth == DEEP)
+		return move_up(r, at, name) < 0 ? err_errno(e, "%s", shown) : 0;
+	if (depth == 0)
+		r->top = fd;
 
 	DIR *dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
+	if (!dir)
 		return err_errno(e, "%s", shown);
-	}
+	steal_fd(&fd);
 	int failed = 0;
-	for (struct dirent *d; !failed && (d = readdir(dir));) {
-		if (streq(d->d_name, ".") || streq(d->d_name, ".."))
-			continue;
-		autofree char *below = xfmt("%s/%s", shown, d->d_name);
-		failed = remove_at(fd, d->d_name, dev, below, e);
-	}
+	do {
+		moved = r->moved;
+		rewinddir(dir);
+		for (struct dirent *d; !failed && (d = readdir(dir));) {
+			if (streq(d->d_name, ".") || streq(d->d_name, ".."))
+				continue;
+			autofree char *below = xfmt("%s/%s", shown, d->d_name);
+			failed = remove_at(r, dirfd(dir), d->d_name, depth + 1, below, e);
+		}
+	} while (!failed && depth == 0 && r->moved > moved);
 	closedir(dir);
 	if (failed)
 		return -1;
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+	if (unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_errno(e, "%s", shown);
 	return 0;
 }
@@ -345,6 +378,7 @@ int tree_remove(int dirfd, const char *path, struct err *e)
 {
 	/* A mount point differs in device from its parent, so the parent's counts. */
 	autofree char *parent = xfmt("%s/..", path);
+	struct removal r = { .top = -1 };
 	struct stat st, up;
 
 	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -353,7 +387,8 @@ int tree_remove(int dirfd, const char *path, struct err *e)
 		up = st;
 	else if (fstatat(dirfd, parent, &up, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno(e, "%s", parent);
-	return remove_at(dirfd, path, up.st_dev, path, e);
+	r.dev = up.st_dev;
+	return remove_at(&r, dirfd, path, 0, path, e);
 }
 
 int make_dirs(const char *path, mode_t mode, struct err *e)

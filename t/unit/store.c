@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -122,6 +123,46 @@ static void inside_root(void)
 	ok(lstat(fmt("%s/var/log/a", path), &st) == 0 && S_ISREG(st.st_mode), "are made");
 }
 
+/* Deeper than there are descriptors, and with a name in the way. */
+static void deep_removal(void)
+{
+	struct rlimit few = { 200, 200 };
+	struct err e;
+	int levels = 0;
+
+	make_dirs(fmt("%s/deep/.nu-deep.0/x", dir), 0755, &e);
+	int at = open(fmt("%s/deep", dir), O_PATH | O_DIRECTORY);
+	for (; levels < 1000; levels++) {
+		if (mkdirat(at, "d", 0755) < 0)
+			break;
+		int next = openat(at, "d", O_PATH | O_DIRECTORY);
+		close(at);
+		at = next;
+	}
+	close(at);
+	is_int(levels, 1000, "directories nested 1000 deep");
+	setrlimit(RLIMIT_NOFILE, &few);
+	ok(tree_remove(AT_FDCWD, fmt("%s/deep", dir), &e) == 0, "are removed with 200 descriptors");
+	ok(access(fmt("%s/deep", dir), F_OK) < 0, "all of them");
+}
+
+/* What a process that was killed left has the name that ours would have. */
+static void leftovers(void)
+{
+	char target[64] = "";
+	struct err e;
+
+	if (symlink("generations/1", fmt("%s/link.new.%d", dir, getpid())) < 0)
+		puts("symlink failed");
+	is_int(link_replace(AT_FDCWD, fmt("%s/link", dir), "generations/2", &e), 0, "a link is put");
+	if (readlink(fmt("%s/link", dir), target, sizeof(target) - 1) < 0)
+		puts("readlink failed");
+	is(target, "generations/2", "where it should lead, not where an old one led");
+	put(fmt("file.new.%d", getpid()), "old");
+	is_int(file_replace(AT_FDCWD, fmt("%s/file", dir), "new", 3, 0644, &e), 0,
+	       "a file is put where an old one is in the way");
+}
+
 static void removal(void)
 {
 	struct err e;
@@ -155,6 +196,8 @@ int main(void)
 	inputs();
 	inside_root();
 	removal();
+	leftovers();
+	deep_removal();
 	tree_remove(AT_FDCWD, dir, &e);
 	return tap_done();
 }
