@@ -1,4 +1,6 @@
 /* json: strict parsing, and errors that say where. */
+#include <unistd.h>
+
 #include "../../lib/json.h"
 
 #include <stdlib.h>
@@ -147,8 +149,28 @@ static void test_walk(void)
 	ok(strstr(e.text, "unknown field"), "an unknown field");
 }
 
+/* 60,000 keys, compared each with each, would take a minute here. */
+static void test_many_keys(void)
+{
+	autobuf struct buf b = { 0 };
+	struct err e;
+
+	buf_addf(&b, "{\"last\": 0");
+	for (int i = 0; i < 60000; i++)
+		buf_addf(&b, ",\"%d\":0", i);
+	buf_addf(&b, "}");
+	alarm(20);
+	autojson cJSON *j = json_parse(b.p, b.n, &e);
+	ok(j != NULL, "an object of 60,000 keys is read in time");
+	b.n--;
+	buf_addf(&b, ",\"last\":1}");
+	ok(!json_parse(b.p, b.n, &e) && streq(e.text, "last: given twice"), "a key twice is found");
+	alarm(0);
+}
+
 int main(void)
 {
+	test_many_keys();
 	test_parse();
 	test_types();
 	test_walk();
