@@ -34,7 +34,7 @@ static int read_ranges(int dir, struct uid_range **list, struct err *e)
 		struct uid_range r = { 0 };
 		int used = 0;
 
-		if (sscanf(p, "%u %64[a-z0-9-]\n%n", &r.base, r.id, &used) != 2 || !used ||
+		if (sscanf(p, "%u %64[a-z0-9-]%n", &r.base, r.id, &used) != 2 || p[used++] != '\n' ||
 		    r.base < UID_FIRST || r.base > UID_LAST || r.base % UID_COUNT ||
 		    (n && (*list)[n - 1].base >= r.base)) {
 			free(*list);

@@ -89,6 +89,8 @@ int main(void)
 
 	is(broken("524288 web1\n524288 web3\n"), "line 2 is not \"BASE ID\" in ascending order",
 	   "a range given twice is an error");
+	is(broken("524288 web1\n589824 we"), "line 2 is not \"BASE ID\" in ascending order",
+	   "so is a line that is cut");
 	is(broken("hello\n"), "line 1 is not \"BASE ID\" in ascending order", "so is another line");
 	is(broken("524289 web1\n"), "line 1 is not \"BASE ID\" in ascending order",
 	   "and a range that is not one");
