@@ -85,6 +85,17 @@ static int machinectl(int argc, char **argv)
 	    strerror(errno), quoted(argv[1]));
 }
 
+/* Started without a standard file, the first one we open would take its number, and a
+ * message could end up in it. In its place comes one that can't be used either: what
+ * could not be read or written stays an error. */
+static void take_standard_numbers(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(NU_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	static char name[] = "list", *listed[] = { name, NULL };
@@ -92,6 +103,7 @@ int main(int argc, char **argv)
 	const char *called = slash ? slash + 1 : argc ? argv[0] : "nixunits";
 	const struct applet *a;
 
+	take_standard_numbers();
 	if (starts_with(called, "nu-")) {
 		a = applet_find(called + 3);
 		if (!a)

@@ -53,6 +53,12 @@ for id in '' .. a/b a_b Web2 -- "$(printf 'a%.0s' $(seq 65))"; do
 done
 not_ok 'and nothing was made' test -e "$T/state"
 
+# Started with closed standard files, no message ends up in a file of ours.
+"$N" uid alloc web2 <&- >&- 2>&-
+is "$?" 1 'closed standard files: what can not be written is exit 1'
+is "$(cat "$T/state/uidmap")" '524288 web2' 'and no file got what was meant for them'
+rm -r "$T/state"
+
 for args in --list --version 'list -o json' 'uid show -o json'; do
 	"$N" $args >/dev/full 2>"$T/err"
 	is "$?" 1 "nixunits $args >/dev/full is exit 1"
