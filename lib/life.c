@@ -1,6 +1,7 @@
 /* life - starting, stopping and deleting a unit, over systemctl and machinectl. */
 #include "life.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,7 +25,9 @@
 
 /* The bounds of each step of a stop. Together they stay well below systemd's own 90 s. */
 #define INTRUDER_MS 2000
+#define APPEAR_MS 2000
 #define POWEROFF_MS 25000
+#define POWEROFF_AGAIN_MS 2500
 #define TERMINATE_MS 15000
 #define KILL_MS 5000
 
@@ -87,7 +90,21 @@ static void show_journal(const char *id, time_t since)
 	bool few = lines.n <= SHOWN;
 	for (size_t i = few || ours ? 0 : lines.n - SHOWN; i < lines.n; i++)
 		if (few || !ours || starts_with(lines.v[i], "nu-"))
-			fprintf(stderr, "%s\n", lines.v[i]);
+			say_foreign(lines.v[i]);
+}
+
+/* Whether a start is under way that isn't ours. A service that waits for its next try is
+ * not started, and can be given another generation. */
+static bool starting(const char *id)
+{
+	autofree char *unit = xfmt("nixunits@%s.service", id);
+	char *argv[] = { (char *)"systemctl", (char *)"show", (char *)"--property=SubState",
+			 unit, NULL };
+	autobuf struct buf out = { 0 };
+	struct err ignored;
+
+	return proc_output(argv, true, &out, &ignored) == 0 && out.n &&
+	       starts_with(out.p, "SubState=start");
 }
 
 static int start_locked(const char *id, int dir, struct err *e)
@@ -99,6 +116,10 @@ static int start_locked(const char *id, int dir, struct err *e)
 	/* Whatever is wrong with the document is said now, not in the journal. */
 	autounit struct unit *u = store_unit(id, next ? "next" : "current", e);
 	if (!u)
+		return -1;
+	/* No try of systemd's may come in between: it would run the generation that we switch
+	 * from, as if it were the new one. */
+	if (next && SYSTEMCTL(id, true, e, "stop") < 0)
 		return -1;
 	if (next && store_switch(dir, next, e) < 0)
 		return err_wrap(e, "%s: ", id);
@@ -141,8 +162,12 @@ int life_start(const char *id, struct err *e)
 	int running = machine_find(id, &m, e);
 	if (running < 0)
 		return -1;
-	if (!running)
+	if (!running && !starting(id))
 		return start_locked(id, dir, e);
+	/* It may be on its way only, as at boot: wait for that. */
+	int status = SYSTEMCTL(id, true, e, "start");
+	if (status)
+		return status < 0 ? -1 : err_set(e, NU_FAILED, "%s: the start failed", id);
 	if (dir >= 0 && store_generation(dir, "next"))
 		say("%s: is running; generation %u waits for a restart", id,
 		    store_generation(dir, "next"));
@@ -151,32 +176,75 @@ int life_start(const char *id, struct err *e)
 	return 0;
 }
 
+/* Sends the signal to all of n processes (pidfds; -1: gone). */
+static void signal_all(const struct pollfd *p, int n, int number)
+{
+	for (int i = 0; i < n; i++)
+		if (p[i].fd >= 0)
+			syscall(SYS_pidfd_send_signal, p[i].fd, number, NULL, 0);
+}
+
+/* Waits until all have gone, at most wait_ms for all together. */
+static void await_all(struct pollfd *p, int n, int wait_ms)
+{
+	int64_t end = now_ms() + wait_ms;
+
+	for (;;) {
+		int64_t left = end - now_ms();
+		int there = 0;
+
+		for (int i = 0; i < n; i++) {
+			if (p[i].fd >= 0 && p[i].revents)
+				cleanup_close(&p[i].fd), p[i].fd = -1;
+			there += p[i].fd >= 0;
+		}
+		if (!there || left <= 0)
+			return;
+		poll(p, n, left);
+	}
+}
+
 /* Processes of ours in their namespaces would keep the machine from ending. */
 static int end_intruders(const char *id, const struct machine *m, struct err *e)
 {
 	autofree pid_t *pids = NULL;
 	int n = machine_intruders(m, &pids, e);
+	autofree struct pollfd *p = xalloc((n > 0 ? n : 1) * sizeof(*p));
 
-	for (int i = 0; i < n; i++) {
-		autoclose int fd = syscall(SYS_pidfd_open, pids[i], 0);
-
-		if (fd < 0)
-			continue;
-		syscall(SYS_pidfd_send_signal, fd, SIGHUP, NULL, 0);
-		syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
-		if (!process_gone(pids[i], INTRUDER_MS)) {
-			syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-			process_gone(pids[i], INTRUDER_MS);
-		}
-	}
+	for (int i = 0; i < n; i++)
+		p[i] = (struct pollfd){ .fd = machine_inmate(m, pids[i]), .events = POLLIN };
+	signal_all(p, n, SIGHUP);
+	signal_all(p, n, SIGTERM);
+	await_all(p, n, INTRUDER_MS);
+	signal_all(p, n, SIGKILL);
+	await_all(p, n, INTRUDER_MS);
+	for (int i = 0; i < n; i++)
+		cleanup_close(&p[i].fd);
 	if (n > 0)
 		say("%s: ended %d process%s that came in from outside", id, n, n == 1 ? "" : "es");
 	return n < 0 ? -1 : 0;
 }
 
+/* Asks again and again: the signal is lost on an init that has only just started. 1: it
+ * has gone, 0: it hasn't, -1 and e. */
+static int power_off(const char *id, const struct machine *m, struct err *e)
+{
+	char *argv[] = { (char *)"machinectl", (char *)"poweroff", (char *)id, NULL };
+	int64_t end = now_ms() + POWEROFF_MS;
+	bool gone = false;
+
+	while (!gone && now_ms() < end) {
+		autobuf struct buf out = { 0 };
+
+		if (proc_output(argv, true, &out, e) < 0)
+			return -1;
+		gone = process_gone(m->leader, POWEROFF_AGAIN_MS);
+	}
+	return gone;
+}
+
 static int stop_locked(const char *id, struct err *e)
 {
-	char *poweroff[] = { (char *)"machinectl", (char *)"poweroff", (char *)id, NULL };
 	char *terminate[] = { (char *)"machinectl", (char *)"terminate", (char *)id, NULL };
 	const char *how = "powered off";
 	int64_t begin = now_ms();
@@ -184,13 +252,17 @@ static int stop_locked(const char *id, struct err *e)
 	struct machine m;
 	int running = machine_find(id, &m, e);
 
+	/* systemd's own way to stop an nspawn whose init isn't there yet is to wait. */
+	if (running == 0 && starting(id))
+		running = machine_await(id, APPEAR_MS, &m, e);
 	if (running < 0)
 		return -1;
 	if (running && end_intruders(id, &m, e) < 0)
 		return -1;
-	if (running && proc_output(poweroff, true, &out, e) < 0)
+	int off = running ? power_off(id, &m, e) : 1;
+	if (off < 0)
 		return -1;
-	if (running && !process_gone(m.leader, POWEROFF_MS)) {
+	if (!off) {
 		how = "terminated: it did not power off in time";
 		proc_output(terminate, true, &out, e);
 		if (!process_gone(m.leader, TERMINATE_MS)) {
@@ -223,7 +295,7 @@ int life_stop(const char *id, struct err *e)
 
 	if (dir == -1)
 		return -1;
-	if (machine_find(id, &m, e) == 0)
+	if (machine_find(id, &m, e) == 0 && !starting(id))
 		say("%s: is not running", id);
 	return stop_locked(id, e);
 }
@@ -292,18 +364,25 @@ static void remove_journal(const char *id)
 }
 
 /* The links first: what a crash leaves is a unit without a generation, for the next
- * delete to finish. */
+ * delete to finish. Then all there is, whatever left it: a build or an nspawn that was
+ * killed, an older version. */
 static int remove_directory(const char *id, bool data, int dir, struct err *e)
 {
-	/* The last one is nspawn's lock of root/; one that was killed leaves it. */
-	static const char *const ours[] = { "next", "current", "unit.conf", "generations",
-					    "merged", ".#root.lck" };
 	autofree char *path = store_unit_path(id);
 
-	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-		if (tree_remove(dir, ours[i], e) < 0)
-			return -1;
-	if (data && (tree_remove(dir, "root", e) < 0 || tree_remove(dir, "journal", e) < 0))
+	if (tree_remove(dir, "next", e) < 0 || tree_remove(dir, "current", e) < 0)
+		return -1;
+	DIR *entries = opendir(path);
+	int failed = entries ? 0 : err_errno(e, "%s", path);
+	for (struct dirent *d; !failed && (d = readdir(entries));) {
+		bool keep = !data && (streq(d->d_name, "root") || streq(d->d_name, "journal"));
+
+		if (!keep && !streq(d->d_name, ".") && !streq(d->d_name, ".."))
+			failed = tree_remove(dir, d->d_name, e);
+	}
+	if (entries)
+		closedir(entries);
+	if (failed)
 		return -1;
 	if (rmdir(path) < 0 && errno != ENOENT && (data || errno != ENOTEMPTY))
 		return err_errno(e, "%s", path);

@@ -182,6 +182,18 @@ int machine_intruders(const struct machine *m, pid_t **pids, struct err *e)
 	return n;
 }
 
+int machine_inmate(const struct machine *m, pid_t pid)
+{
+	autoclose int fd = syscall(SYS_pidfd_open, pid, 0);
+	struct stat inside, st;
+
+	/* Looked at when it can't become another process any more. */
+	if (fd < 0 || !pid_ns_of(m->leader, &inside) || !pid_ns_of(pid, &st) ||
+	    st.st_ino != inside.st_ino)
+		return -1;
+	return steal_fd(&fd);
+}
+
 bool process_gone(pid_t pid, int wait_ms)
 {
 	autoclose int fd = syscall(SYS_pidfd_open, pid, 0);

@@ -34,6 +34,8 @@ int64_t machine_number(const struct machine *m, const char *file);
 /* The processes in the leader's PID namespace whose parents aren't: those that
  * came in from outside ("nixunits shell", nsenter). Returns how many, -1 and e. */
 int machine_intruders(const struct machine *m, pid_t **pids, struct err *e);
+/* A pidfd of process pid if it is in the leader's PID namespace; else -1. */
+int machine_inmate(const struct machine *m, pid_t pid);
 /* Waits until process pid has gone, at most wait_ms. True: it has. */
 bool process_gone(pid_t pid, int wait_ms);
 /* A pidfd of the leader, which is surely the machine's: its number may have been given to

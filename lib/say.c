@@ -77,21 +77,38 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
-/* The line is put together first and sent in one write: parallel applets do not
- * mix theirs. Control characters from outside never reach the terminal. */
+/* Control characters from outside never reach the terminal, be they the one byte of
+ * ASCII or the two of UTF-8 (U+0080 to U+009F). The line is sent in one write: parallel
+ * applets do not mix theirs. */
+static void send(char *line, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = line[i], next = i + 1 < n ? line[i + 1] : 0;
+
+		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+			line[i] = '?';
+		else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+			line[i] = line[i + 1] = '?';
+	}
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, n) < 0)
+		return; /* nobody left to tell */
+}
+
 static void say_line(const char *level, const char *text)
 {
 	char line[1400];
 	int n = snprintf(line, sizeof(line) - 1, "%s: %s%s", name, level, text);
 
-	if (n > (int)sizeof(line) - 2)
-		n = sizeof(line) - 2;
-	for (int i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ' && line[i] != '\n' && line[i] != '\t')
-			line[i] = '?';
-	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; /* nobody left to tell */
+	send(line, n > (int)sizeof(line) - 2 ? (int)sizeof(line) - 2 : n);
+}
+
+void say_foreign(const char *text)
+{
+	char line[1400];
+	int n = snprintf(line, sizeof(line) - 1, "%s", text);
+
+	send(line, n > (int)sizeof(line) - 2 ? (int)sizeof(line) - 2 : n);
 }
 
 void say(const char *fmt, ...)

@@ -44,6 +44,8 @@ bool say_is_quiet(void);
 /* One message, one line, one write, on stderr. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A line of somebody else's, as it is but for what a terminal would obey. */
+void say_foreign(const char *line);
 /* Prints e and returns its exit code. */
 int say_err(const struct err *e);
 /* Prints the message and exits: for applets only. */

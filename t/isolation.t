@@ -58,6 +58,45 @@ entering() {
 	host_sh 'cd /var/lib/nixunits/containers/web2/root/etc; rm passwd; mv passwd.was passwd'
 }
 
+# What entered and will not go; what a start writes to our terminal; a start under way.
+staying() {
+	host_sh 'for i in 1 2 3 4 5 6 7 8; do
+		nixunits shell web2 -- sh -c "trap : TERM HUP; while :; do sleep 1; done" </dev/null & done; sleep 1'
+	begin=$(date +%s)
+	run host nixunits stop web2
+	succeeds 'a unit with eight who will not go is stopped'
+	like "$err" 'ended 8 processes' 'they are ended'
+	ok 'all in one time' [ $(($(date +%s) - begin)) -lt 10 ]
+
+	host_put /root/evil.nix <<-'X'
+	{ ... }: {
+	  extra = ''printf 'nu-\033]0;owned\007\302\233m\n'; exit 3'';
+	  config.system.stateVersion = "25.11";
+	}
+	X
+	run host nixunits build -q -n /root/evil.nix -i evil -p debian -s
+	is "$status" 1 'a unit whose extra fails does not start'
+	like "$err" 'nu-.\]0;owned' 'what it wrote is shown'
+	is "$(printf %s "$err" | tr -dc '\033\007\233' | wc -c)" 0 'without what a terminal would obey'
+	host nixunits delete -q -f -r evil
+
+	# The other generation at each try, and a start by systemd that is a little further.
+	for delay in 0 0.01 0.02 0.03 0.04 0.06; do
+		host_sh 'cd /root; [ "${1%[024]}" = "$1" ] && net=31 || net=20
+			sed "s/20\./$net./g" web2.json >moved.json
+			nixunits build -q -n web_default.nix -j moved.json; systemctl start --no-block nixunits@web2
+			sleep "$1"; nixunits start -q web2' "$delay"
+		ok "after $delay s of another start the current generation is what runs" \
+			host nixunits net check web2
+		host nixunits stop -q web2
+	done
+	begin=$(date +%s)
+	host_sh 'for delay in 0 0.02 0.04; do systemctl start --no-block nixunits@web2; sleep $delay; nixunits stop -q web2; done'
+	ok 'a start under way is stopped in time' [ $(($(date +%s) - begin)) -lt 15 ]
+	is "$(host systemctl is-active nixunits@web2)" inactive 'and stays so'
+	host touch /var/lib/nixunits/containers/web2/next.new.99
+}
+
 isolation() {
 	cc -static -O1 -o "$T/inmate" "$REPO/t/inmate.c" || bail_out 'no compiler'
 	host_install
@@ -68,6 +107,7 @@ isolation() {
 	succeeds 'web2 runs'
 	set_id
 	entering
+	staying
 	host nixunits delete -q -f -r web2
 	is "$(host_sh 'find -L /var/log/journal /var/lib/nixunits/containers -mindepth 1 -newer /root/web2.json -path "*web2*"; find /var/log/journal -type l')" '' 'delete -r takes the journal along'
 }
