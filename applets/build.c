@@ -80,34 +80,6 @@ static int build(struct decl *d, int dir, const struct options *o, struct err *e
 	return auto_start(d->id, was, e);
 }
 
-/* With no -p, no earlier build and no NIXUNITS_NIXPKGS: the pinned nixpkgs, unless it
- * can't be had here and this is a Debian host, whose own packages then serve. */
-static int choose_nixpkgs(struct decl *d, struct err *e)
-{
-	struct nix probe = { .what = "nixpkgs" };
-
-	if (d->chosen || access("/var/lib/dpkg/status", F_OK) < 0)
-		return 0;
-	strv_add(&probe.argv, "nix-instantiate");
-	nix_options(&probe.argv, false);
-	static const char *const args[] = { "--eval", "--store", "dummy://", "--option",
-					    "download-attempts", "1", "--option", "connect-timeout",
-					    "5", "--option", "tarball-ttl", "604800", "--expr" };
-	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
-		strv_add(&probe.argv, args[i]);
-	strv_addf(&probe.argv, "builtins.pathExists (import %s/nixpkgs.nix \"\" + \"/lib\")",
-		  store_nix_dir());
-	int failed = nix_run(&probe, e);
-	nix_free(&probe);
-	if (!failed || e->code != NU_FAILED)
-		return failed;
-	say("the pinned nixpkgs can't be fetched here: taking this host's Debian packages (-p debian)");
-	free(d->nixpkgs);
-	d->nixpkgs = xstrdup("debian");
-	decl_key(d);
-	return 0;
-}
-
 static int build_unit(struct decl *d, const struct options *o, struct err *e)
 {
 	bool created = false;
@@ -124,7 +96,7 @@ static int build_unit(struct decl *d, const struct options *o, struct err *e)
 	if (dir < 0)
 		return -1;
 	nix_catch_signals();
-	int failed = decl_complete(d, e) < 0 || choose_nixpkgs(d, e) < 0 || build(d, dir, o, e) < 0;
+	int failed = decl_complete(d, e) < 0 || decl_choose_nixpkgs(d, e) < 0 || build(d, dir, o, e) < 0;
 	if (failed && created) {
 		/* Not there before, not there after. */
 		autofree char *path = store_unit_path(d->id);

@@ -71,9 +71,10 @@ static int eval_main(int argc, char **argv)
 	if (argc - i == 1)
 		id = argv[i];
 	say_quiet(!isatty(STDERR_FILENO));
-	if (decl_read(&d, id, nix, json, nixpkgs, &e) < 0 || decl_complete(&d, &e) < 0)
-		return say_err(&e);
 	nix_catch_signals();
+	if (decl_read(&d, id, nix, json, nixpkgs, &e) < 0 || decl_complete(&d, &e) < 0 ||
+	    decl_choose_nixpkgs(&d, &e) < 0)
+		return say_err(&e);
 	if (!mkdtemp(work))
 		die(NU_FAILED, "%s: cannot make a directory", work);
 	int failed = eval(&d, work, field, trace, &e);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "nix.h"
 #include "proc.h"
 #include "sha256.h"
 #include "store.h"
@@ -233,6 +234,32 @@ int decl_complete(struct decl *d, struct err *e)
 		return -1;
 	if (!d->nixpkgs)
 		d->nixpkgs = xstrdup("");
+	decl_key(d);
+	return 0;
+}
+
+int decl_choose_nixpkgs(struct decl *d, struct err *e)
+{
+	struct nix probe = { .what = "nixpkgs" };
+
+	if (d->chosen || access("/var/lib/dpkg/status", F_OK) < 0)
+		return 0;
+	strv_add(&probe.argv, "nix-instantiate");
+	nix_options(&probe.argv, false);
+	static const char *const args[] = { "--eval", "--store", "dummy://", "--option",
+					    "download-attempts", "1", "--option", "connect-timeout",
+					    "5", "--option", "tarball-ttl", "604800", "--expr" };
+	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
+		strv_add(&probe.argv, args[i]);
+	strv_addf(&probe.argv, "builtins.pathExists (import %s/nixpkgs.nix \"\" + \"/lib\")",
+		  store_nix_dir());
+	int failed = nix_run(&probe, e);
+	nix_free(&probe);
+	if (!failed || e->code != NU_FAILED)
+		return failed;
+	say("the pinned nixpkgs can't be fetched here: taking this host's Debian packages (-p debian)");
+	free(d->nixpkgs);
+	d->nixpkgs = xstrdup("debian");
 	decl_key(d);
 	return 0;
 }

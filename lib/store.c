@@ -285,7 +285,12 @@ struct unit *store_unit(const char *id, const char *link, struct err *e)
 		return NULL;
 	}
 	if (access(path, F_OK) < 0 && errno == ENOENT) {
-		err_set(e, NU_FAILED, "%s: not built yet (nixunits build -i %s -n FILE)", id, id);
+		autofree char *next = store_unit_json(id, "next");
+
+		if (access(next, F_OK) == 0)
+			err_set(e, NU_FAILED, "%s: built, but not started yet (nixunits start %s)", id, id);
+		else
+			err_set(e, NU_FAILED, "%s: not built yet (nixunits build -i %s -n FILE)", id, id);
 		return NULL;
 	}
 	struct unit *u = unit_load_file(AT_FDCWD, path, e);

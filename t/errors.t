@@ -144,6 +144,9 @@ errors() {
 	run host $b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
 	like "$err" unchanged 'is known to be unchanged'
 	host pkill -x 'busybox|socat'
+	run host nixunits eval -g id -n /root/t/web_default.nix -i other
+	is "$status/$out" '0/"other"' 'nu-eval takes the packages of the host as well'
+	refused 1 'web2: built, but not started yet' 'running a unit that was never started' nixunits run --dry-run web2
 	run host nixunits build -f web2
 	succeeds 'and can be built again without the server'
 	host_sh 'nixunits start -q web2; nixunits stop -q web2; nixunits build -q -f web2'
