@@ -3,7 +3,7 @@
  *   nu-delete [-f] [-r] ID...
  *
  * Stops the unit and removes what was made for it: generations, interfaces, UID range,
- * boot link, the base if nobody else uses it. Its data (root/) stays, unless -r.
+ * boot link, its hold on the base. Its data (root/) stays, unless -r.
  */
 #include <string.h>
 #include <unistd.h>

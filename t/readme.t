@@ -1,15 +1,22 @@
 #!/bin/sh
-# README.md's quick start, as pasted: every line of it but those that install packages and build.
+# README.md's quick start, as pasted: every line of it but those that install packages and build;
+# and what its section on the applets shows, ahead of the delete.
 . "$(dirname "$0")/lib/host.sh"
 
-# The commands of the section, in one script: a later one may need what an earlier one did.
-awk '/^## /{ here = /Quick start/ } here && /^```/ { code = /sh$/; next } here && code' \
-	"$REPO/README.md" >"$T/all"
-sed -e '/^apt-get/,/[^\\]$/d' -e '/^make/d' "$T/all" >"$T/script"
+# The commands of a section, in one script: a later one may need what an earlier one did.
+section() {
+	awk -v name="$1" -v lang="$2" '/^## /{ here = index($0, name) }
+		here && /^```/ { code = $0 == "```" lang; next } here && code' "$REPO/README.md"
+}
+section 'Quick start' sh >"$T/all"
+section 'The applets' sh >"$T/applets"
+sed -e '/^apt-get/,/[^\\]$/d' -e '/^make/d' "$T/all" | while read -r line; do
+	case $line in 'nixunits delete'*) cat "$T/applets" ;; esac
+	printf '%s\n' "$line"
+done >"$T/script"
 
 # And its larger declaration.
-awk '/^## /{ here = /larger declaration/ } here && /^```/ { code = /nix$/; next } here && code' \
-	"$REPO/README.md" >"$T/large.nix"
+section 'larger declaration' nix >"$T/large.nix"
 
 on_host() {
 	host_install
@@ -22,6 +29,8 @@ on_host() {
 	like "$out" '<h1>It runs' 'curl shows the page'
 	like "$out" 'status: started' 'status shows that it runs'
 	like "$out" 'systemd\[1\]:' 'journalctl shows its journal'
+	like "$out" 'route 192.168.20.2/32 on nu-web2' 'nu-net plan says what would be done'
+	like "$out" '^dropped +CAP_SYS_ADMIN ' 'nu-caps plan what is allowed'
 	like "$err" 'web2: deleted$' 'and it is gone in the end'
 	is "$(host nixunits list -q)" '' 'with nothing left'
 
