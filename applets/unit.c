@@ -13,20 +13,21 @@
 #include "../lib/json.h"
 #include "../lib/store.h"
 
-/* Walks "a.b.0.c" down from j; NULL where there is nothing. A key with dots in it (a
- * sysctl) is taken whole when it is there. */
+/* Walks "a.b.0.c" down from j; NULL where there is nothing. A key can have dots in it
+ * itself (a sysctl, the interface eth0.10): any way that leads somewhere is right. */
 static const cJSON *walk(const cJSON *j, const char *field)
 {
-	const cJSON *whole = cJSON_GetObjectItemCaseSensitive(j, field);
-	const char *dot = strchr(field, '.');
+	for (const char *end = field + strcspn(field, ".");; end += 1 + strcspn(end + 1, ".")) {
+		autofree char *key = xstrndup(field, end - field);
+		const cJSON *next = cJSON_GetObjectItemCaseSensitive(j, key);
 
-	if (whole || !dot)
-		return whole ? whole : cJSON_IsArray(j) && *field >= '0' && *field <= '9' ?
-			       cJSON_GetArrayItem(j, atoi(field)) :
-			       NULL;
-	autofree char *key = xstrndup(field, dot - field);
-	const cJSON *next = walk(j, key);
-	return next ? walk(next, dot + 1) : NULL;
+		if (cJSON_IsArray(j) && *key >= '0' && *key <= '9')
+			next = cJSON_GetArrayItem(j, atoi(key));
+		if (next && *end)
+			next = walk(next, end + 1);
+		if (next || !*end)
+			return next;
+	}
 }
 
 static void print_field(const cJSON *j)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The small tools: nu-uid, nu-overlay, nu-caps.
+# The small tools: nu-uid, nu-unit, nu-overlay, nu-caps.
 . "$(dirname "$0")/lib/tap.sh"
 
 REPO=$(cd "$(dirname "$0")/.." && pwd)
@@ -40,6 +40,33 @@ echo 'nonsense' >"$NIXUNITS_DIR/uidmap"
 N uid alloc web4
 is "$status$(cat "$NIXUNITS_DIR/uidmap")" 1nonsense 'a registry that is not one is left alone'
 rm "$NIXUNITS_DIR/uidmap"
+
+# nu-unit
+cat >"$T/names.json" <<-'X'
+	{"version": 1, "id": "web2", "system": "/nix/store/x", "init": "/nix/store/x/init",
+	 "os": {"name": "it's $(touch pwned)", "version": "1"}, "sysctl": {"net.ipv4.ip_forward": "1"},
+	 "network": {"interfaces": {"eth0.10": {"kind": "veth", "ip4": ["10.0.0.2/31"]},
+		"br-lan": {"kind": "veth"}, "a__b": {"kind": "veth", "ip6": ["fd00::2/64"]}}}}
+X
+N unit - <"$T/names.json"
+is "$status $(echo "$out" | jq -S .)" "0 $(jq -S . "$T/names.json")" 'unit: a valid document, as it is'
+is "$(for field in id os.name sysctl.net.ipv4.ip_forward network.interfaces.eth0.10.ip4.0 \
+	network.interfaces.br-lan.kind network.interfaces.a__b.ip6; do
+		"$N" unit -g $field - <"$T/names.json"
+	done | tr -d '\n\t ')" "web2it's\$(touchpwned)110.0.0.2/31veth[\"fd00::2/64\"]" \
+	'unit -g: fields, whatever their names'
+for field in network.interfaces.eth0 network.interfaces.eth0.10.ip4.1 id.x . ''; do
+	N unit -g "$field" - <"$T/names.json"
+	is "$status$out" 1 "unit -g '$field' is exit 1"
+done
+N unit -c - <"$T/names.json"
+is "$(cd "$T" && eval "$out" && echo "$ID, $OS, $INTERFACES, $ADDRESSES")" \
+	"web2, it's \$(touch pwned), eth0.10 br-lan a__b, 10.0.0.2/31 fd00::2/64" \
+	'unit -c: as a shell reads it, whatever is in it'
+not_ok 'and executes nothing' test -e "$T/pwned"
+sed 's/"version": 1,/& "x": 1,/' "$T/names.json" >"$T/bad.json"
+N unit - <"$T/bad.json"
+is "$status$out" 2 'an unknown field is exit 2'
 
 # nu-caps
 document() { cat <<-X
