@@ -5,12 +5,16 @@
  *   nu-net down  [ID|-]               removes what up made
  *   nu-net show  [-o json] [ID|-]     what is there
  *   nu-net check [-o json] [ID|-]     what differs from the declaration; exit 1 if anything
+ *   nu-net graph [-o FORMAT] [ID|-]...  what units hang on: text, json, dot or svg
  *
  * The unit document is read from standard input ("-", or no ID and no terminal) or
  * is the current one of ID. The container's namespace is that of the running
  * machine, unless --netns or --pid names another.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/if_addr.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +23,7 @@
 #include "../lib/json.h"
 #include "../lib/machine.h"
 #include "../lib/net.h"
+#include "../lib/netgraph.h"
 #include "../lib/store.h"
 
 struct args {
@@ -275,6 +280,86 @@ static int check(const struct args *a)
 	return cJSON_GetArraySize(drift) ? NU_FAILED : NU_OK;
 }
 
+/* A unit that has not been started yet hangs on what its first start will make. */
+static struct unit *load_for_graph(const char *id, struct err *e)
+{
+	struct err ignored;
+	struct unit *u;
+
+	if (strchr(id, '/'))
+		return unit_load_file(AT_FDCWD, id, e);
+	u = store_unit_or_stdin(id, "current", e);
+	return u || e->code != NU_FAILED ? u : store_unit(id, "next", &ignored);
+}
+
+static bool never_built(const char *id)
+{
+	autofree char *current = store_unit_json(id, "current");
+	autofree char *next = store_unit_json(id, "next");
+
+	return access(current, F_OK) < 0 && errno == ENOENT && access(next, F_OK) < 0;
+}
+
+static int graph_units(const struct strv *ids, bool all, struct unit **units,
+		       const char *format, struct err *e)
+{
+	autonetgraph struct netgraph g = { 0 };
+	autobuf struct buf b = { 0 };
+
+	for (size_t i = 0; i < ids->n; i++) {
+		if (all && never_built(ids->v[i]))
+			continue;
+		units[i] = load_for_graph(ids->v[i], e);
+		if (!units[i])
+			return -1;
+		if (netgraph_add(&g, units[i], e) < 0)
+			return err_wrap(e, "%s: ", units[i]->id);
+	}
+	netgraph_sort(&g);
+	if (streq(format, "json")) {
+		autojson cJSON *j = netgraph_json(&g);
+		json_print(j);
+		return 0;
+	}
+	if (streq(format, "svg")) {
+		if (netgraph_svg(&g, &b, e) < 0)
+			return -1;
+	} else if (streq(format, "dot")) {
+		netgraph_dot(&g, &b);
+	} else {
+		netgraph_text(&g, &b);
+	}
+	fwrite(b.p, 1, b.n, stdout);
+	return 0;
+}
+
+/* Of these units, or of all that are built. */
+static int graph(int n, char **names, const char *format)
+{
+	autostrv struct strv ids = { 0 };
+	struct err e;
+
+	if (!format)
+		format = "text";
+	if (!streq(format, "text") && !streq(format, "json") && !streq(format, "dot") &&
+	    !streq(format, "svg"))
+		usage("-o %s: expected text, json, dot or svg", quoted(format));
+	for (int i = 0; i < n; i++) {
+		for (int k = 0; k < i; k++)
+			if (streq(names[k], names[i]))
+				usage("%s: given twice", quoted(names[i]));
+		strv_add(&ids, names[i]);
+	}
+	if (!n)
+		store_ids(&ids);
+	struct unit **units = xalloc((ids.n + 1) * sizeof(*units));
+	int failed = graph_units(&ids, !n, units, format, &e);
+	for (size_t i = 0; i < ids.n; i++)
+		unit_free(units[i]);
+	free(units);
+	return failed ? say_err(&e) : NU_OK;
+}
+
 static int net_main(int argc, char **argv)
 {
 	static const struct {
@@ -287,20 +372,26 @@ static int net_main(int argc, char **argv)
 	struct args a = { 0 };
 	const char *format = NULL;
 	const struct opt opts[] = {
-		{ 'o', "output", "FORMAT", "text (the default) or json", .text = &format },
+		{ 'o', "output", "FORMAT", "text (the default) or json; a graph also dot or svg",
+		  .text = &format },
 		{ 'N', "netns", "PATH", "the container's network namespace", .text = &a.netns },
 		{ 'p', "pid", "PID", "the network namespace of a process", .text = &a.pid },
 		{ 0 },
 	};
 	int i = opt_parse(argc, argv, opts);
 
-	a.json = opt_json(format);
 	if (i == argc)
-		usage("expected an action: plan, up, down, show or check");
-	if (argc - i > 2)
-		usage("one unit at a time");
+		usage("expected an action: plan, up, down, show, check or graph");
 	if (a.netns && a.pid)
 		usage("--netns or --pid, not both");
+	if (streq(argv[i], "graph")) {
+		if (a.netns || a.pid)
+			usage("a graph is of declarations, not of a namespace");
+		return graph(argc - i - 1, argv + i + 1, format);
+	}
+	a.json = opt_json(format);
+	if (argc - i > 2)
+		usage("one unit at a time");
 	if (argc - i == 2 && !streq(argv[i + 1], "-"))
 		a.id = argv[i + 1];
 	else if (argc - i == 1 && isatty(STDIN_FILENO))
@@ -308,12 +399,15 @@ static int net_main(int argc, char **argv)
 	for (size_t k = 0; k < ARRAY_SIZE(actions); k++)
 		if (streq(actions[k].name, argv[i]))
 			return actions[k].run(&a);
-	usage("%s: expected plan, up, down, show or check", quoted(argv[i]));
+	usage("%s: expected plan, up, down, show, check or graph", quoted(argv[i]));
 }
 
 APPLET(net, .name = "net", .summary = "Plan, make, show and check the network of a unit",
-       .synopsis = "plan|up|down|show|check [-o json] [--netns PATH|--pid PID] [ID|-]",
+       .synopsis = "plan|up|down|show|check [-o json] [--netns PATH|--pid PID] [ID|-], or\n"
+		   "       nu-net graph [-o text|json|dot|svg] [ID|FILE|-]...",
        .help = "The unit document is that of ID, or is read from standard input (\"-\", or no ID).\n"
 	       "plan needs no privilege and touches nothing; up does what is still to be done,\n"
-	       "all of it or nothing; down removes exactly that; check exits 1 on a difference.",
+	       "all of it or nothing; down removes exactly that; check exits 1 on a difference.\n"
+	       "graph shows the bridges, VLANs and interfaces that units hang on, of all units\n"
+	       "where none is named. A name with a slash in it is the file of a document.",
        .main = net_main);
