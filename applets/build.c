@@ -16,6 +16,7 @@
 #include "../lib/applet.h"
 #include "../lib/decl.h"
 #include "../lib/generation.h"
+#include "../lib/hosts.h"
 #include "../lib/life.h"
 #include "../lib/nix.h"
 #include "../lib/store.h"
@@ -75,6 +76,7 @@ static int build(struct decl *d, int dir, const struct options *o, struct err *e
 		return 0;
 	}
 	say("%s: built generation %u in %.1f s", d->id, b.number, (now_ms() - begin) / 1000.0);
+	hosts_refresh();
 	if (store_prune(dir, o->keep, b.number, e) < 0)
 		return -1;
 	return auto_start(d->id, was, e);

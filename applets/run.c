@@ -22,6 +22,7 @@
 
 #include "../lib/applet.h"
 #include "../lib/enter.h"
+#include "../lib/hosts.h"
 #include "../lib/machine.h"
 #include "../lib/mnt.h"
 #include "../lib/nspawn.h"
@@ -37,7 +38,7 @@
 
 struct run {
 	struct unit *u;
-	char *dir, *root, *merged, *unit_json, *journal;
+	char *dir, *root, *merged, *unit_json, *journal, *hosts;
 	char machine_id[33];
 	uint32_t uid_base;
 	bool in_nixos, as_service;
@@ -57,6 +58,8 @@ static int run_paths(struct run *r, struct err *e)
 	if (!realpath(json, path))
 		return err_errno(e, "%s", json);
 	r->unit_json = xstrdup(path);
+	if (r->u->net.hosts)
+		r->hosts = hosts_dir(r->u->id);
 	nspawn_machine_id(r->u->id, r->machine_id);
 	r->as_service = getenv("INVOCATION_ID") && getenv("NOTIFY_SOCKET");
 	return 0;
@@ -162,7 +165,8 @@ static int prepare(struct run *r, struct err *e)
 			return -1;
 	}
 	machine_forget(r->u->id);
-	if (make_root(r, e) < 0 || make_journal(r, e) < 0 || mnt_unshare(e) < 0)
+	if (make_root(r, e) < 0 || hosts_start(r->u, e) < 0 || make_journal(r, e) < 0 ||
+	    mnt_unshare(e) < 0)
 		return -1;
 	return mount_store(r, userns, e);
 }
@@ -265,6 +269,7 @@ static int run_main(int argc, char **argv)
 		.root = r.root,
 		.store = r.merged,
 		.unit_json = r.unit_json,
+		.hosts = r.hosts,
 		.journal = r.journal,
 		.machine_id = r.machine_id,
 		.uid_base = r.uid_base,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "generation.h"
+#include "hosts.h"
 #include "machine.h"
 #include "net.h"
 #include "nspawn.h"
@@ -400,8 +401,10 @@ int life_delete(const char *id, bool data, struct err *e)
 	if (life_enabled(id) && life_enable(id, false, e) < 0)
 		return -1;
 	SYSTEMCTL(id, true, e, "reset-failed");
-	if (net_down(id, NULL, e) < 0 || remove_directory(id, data, dir, e) < 0 || uid_free(id, e) < 0)
+	if (net_down(id, NULL, e) < 0 || hosts_remove(id, e) < 0 ||
+	    remove_directory(id, data, dir, e) < 0 || uid_free(id, e) < 0)
 		return err_wrap(e, "%s: ", id);
+	hosts_refresh();
 	if (data)
 		remove_journal(id);
 	if (generation_drop_bases(e) < 0)

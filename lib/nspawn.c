@@ -105,6 +105,8 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
 	strv_add(argv, "--tmpfs=/run/lock:mode=1777,size=5242880");
 	add_bind(argv, n->store, "/nix/store", true, false);
 	add_bind(argv, n->unit_json, "/run/nixunits/unit.json", true, false);
+	if (n->hosts)
+		add_bind(argv, n->hosts, "/run/nixunits/hosts", true, false);
 	for (size_t i = 0; i < u->n_binds; i++)
 		add_bind(argv, u->binds[i].source, u->binds[i].target, u->binds[i].read_only,
 			 u->private_users);

@@ -12,6 +12,7 @@ struct nspawn {
 	const char *root;       /* the container's writable root directory */
 	const char *store;      /* the merged /nix/store */
 	const char *unit_json;  /* the unit document, for nu-wait in the guest */
+	const char *hosts;      /* the directory of its file of names; NULL: not wanted */
 	const char *journal;    /* where its journal is kept on the host; NULL: in its root */
 	const char *machine_id; /* 32 hexadecimal digits */
 	uint32_t uid_base;      /* with private users */

@@ -10,6 +10,7 @@
  *       next -> generations/<n>    what the next start switches to
  *       unit.conf -> current/unit.conf
  *       root/                      the container's own data
+ *       hosts/                     the names of the host's units, where wanted (lib/hosts)
  *       journal/                   its journal, where the host keeps one
  *       merged/                    mount point of the merged store, in nu-run's
  *                                  private mount namespace only

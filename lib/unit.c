@@ -288,7 +288,7 @@ static int route6_at(const struct jnode *up, struct unit *u, struct err *e)
 static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 {
 	static const char *const keys[] = { "private", "netns", "interfaces", "routes",
-					    "dns",     "nft",	NULL };
+					    "dns",     "hosts", "nft",	      NULL };
 	static const char *const route_keys[] = { "ip4", "ip6", NULL };
 	struct jnode ifaces = json_at(n, "interfaces"), routes = json_at(n, "routes");
 
@@ -296,8 +296,8 @@ static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 ||
 	    bool_at(n, "private", &u->net.private, e) < 0 ||
 	    path_at(n, "netns", false, &u->net.netns, e) < 0 || dns_parse(n, u, e) < 0 ||
-	    text_at(n, "nft", &u->net.nft, e) < 0 || json_object(&ifaces, e) < 0 ||
-	    json_object(&routes, e) < 0 || json_only(&routes, route_keys, e) < 0 ||
+	    text_at(n, "hosts", &u->net.hosts, e) < 0 || text_at(n, "nft", &u->net.nft, e) < 0 ||
+	    json_object(&ifaces, e) < 0 || json_object(&routes, e) < 0 || json_only(&routes, route_keys, e) < 0 ||
 	    route_at(&routes, "ip4", AF_INET, &u->net.route4, e) < 0 ||
 	    route6_at(&routes, u, e) < 0)
 		return -1;

@@ -89,6 +89,8 @@ struct unit {
 		const char *route6_link;    /* of fe80::1%wan; NULL: not named */
 		bool dns_copy;              /* the host's resolvers */
 		struct addrs dns;           /* these resolvers; none and !dns_copy: no file */
+		const char *hosts; /* its own lines of hosts(5), wanted with the names of all
+				    * units; NULL: the names are not wanted */
 		const char *nft;
 	} net;
 	struct sysctl *sysctls;

@@ -9,6 +9,8 @@
   caps,
   # services that wait for the network, beyond those that say so
   waiting,
+  # whether the host keeps /etc/hosts, with the names of all units
+  hosts,
 }:
 { lib, config, options, ... }:
 let
@@ -139,6 +141,9 @@ in
     (off [ "xdg" "menus" ])
     (off [ "xdg" "mime" ])
     (off [ "xdg" "sounds" ])
+
+    # A link to a file outside, and no copy: what changes there is seen at once.
+    (lib.optionalAttrs hosts { environment.etc.hosts.source = mkForce "/run/nixunits/hosts/hosts"; })
 
     # Before anything that needs the network: the addresses that the unit document
     # declares are there, and usable.

@@ -64,6 +64,7 @@ let
         inherit toolbox;
         caps = config.caps_allow;
         waiting = config.systemdDeps;
+        inherit (config.network) hosts;
       })
       { nixpkgs.pkgs = lib.mkDefault pkgs; }
       (reader.module config.config)

@@ -321,6 +321,14 @@ in
         example = [ "9.9.9.9" ];
         description = "The container's resolvers: the host's (\"copy\"), \"none\", or these.";
       };
+      hosts = mkOption {
+        type = types.bool;
+        default = false;
+        description = ''
+          Whether the names of all units of the host are in the container's /etc/hosts, with
+          the addresses that they declare. It is kept up to date while the container runs.
+        '';
+      };
       nft = mkOption {
         type = text;
         default = "";

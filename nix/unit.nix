@@ -39,6 +39,16 @@ let
       macvlan = if i.macvlan == null then null else { inherit (i.macvlan) vrid ip4 ip6; };
     };
 
+  # What the guest's own /etc/hosts would say; the names of units are added on the host.
+  ownHosts =
+    let
+      inherit (guest.config.networking) hosts extraHosts;
+      line = address: names: lib.optionalString (names != [ ]) "${address} ${toString names}\n";
+    in
+    "127.0.0.1 localhost\n::1 localhost\n"
+    + lib.concatStrings (lib.mapAttrsToList line hosts)
+    + extraHosts;
+
   toplevel = guest.config.system.build.toplevel;
 in
 {
@@ -60,6 +70,7 @@ in
       ip4 = network.ip4route;
       ip6 = network.ip6route;
     };
+    hosts = if network.hosts then ownHosts else null;
     nft = orNull network.nft;
   };
   extra = orNull config.extra;

@@ -73,10 +73,13 @@ run declared '{ network.interfaces = throw "evaluated"; bind = throw "evaluated"
 succeeds 'the config needs neither'
 
 # Defaults.
-gives '{ }' network '{ "private": true, "netns": null, "interfaces": {}, "dns": "copy", "nft": null,
+gives '{ }' network '{ "private": true, "netns": null, "interfaces": {}, "dns": "copy", "hosts": null, "nft": null,
 	"routes": { "ip4": null, "ip6": null } }' 'without a network: a private one'
 gives '{ }' privateUsers true 'a user namespace'
 gives '{ network.private = false; }' network.private false
+gives '{ network.hosts = true; }' network.hosts '"127.0.0.1 localhost\n::1 localhost\n"'
+gives '{ network.hosts = true; config.networking = { hostName = "a"; domain = "b.c"; extraHosts = "::2 d\n"; }; }' \
+	network.hosts '"127.0.0.1 localhost\n::1 localhost\n127.0.0.2 a.b.c a\n::2 d\n"'
 gives '{ }' caps '[]'
 gives '{ }' autoStart false
 gives '{ id, ... }: { extra = id; }' extra '"t"'

@@ -12,7 +12,7 @@ static const char *command(const char *rest)
 	autostrv struct strv argv = { 0 };
 	struct err e;
 	struct nspawn n = { .root = "/r", .store = "/m", .unit_json = "/u.json", .machine_id = "0123",
-			    .uid_base = 524288, .keep_unit = true };
+			    .hosts = "/h", .uid_base = 524288, .keep_unit = true };
 
 	autofree char *text = xfmt(HEAD "%s}", rest);
 	autounit struct unit *u = unit_parse(text, strlen(text), &e);
@@ -52,6 +52,7 @@ int main(void)
 	   "nothing declared: the whole list is dropped");
 	ok(!strstr(plain, "--capability="), "and nothing added");
 	ok(has(plain, "--bind-ro=/m:/nix/store"), "the merged store, read-only");
+	ok(has(plain, "--bind-ro=/h:/run/nixunits/hosts"), "the names of units, where they are given");
 	ok(strstr(plain, "\n/nix/store/s/init\n") &&
 		   strlen(strstr(plain, "\n/nix/store/s/init\n")) == strlen("\n/nix/store/s/init\n"),
 	   "the init comes last");

@@ -20,6 +20,7 @@ static const char whole[] =
 	"   'veth': {'kind': 'veth', 'ip4': ['192.168.20.2/31'], 'hostIp4': ['192.168.20.1/31'],"
 	"    'mtu': 1400, 'mac': '02:00:00:00:00:07'}},"
 	"  'routes': {'ip4': '10.0.0.254', 'ip6': null}, 'dns': ['9.9.9.9', '2620:fe::fe'],"
+	"  'hosts': '::1 localhost',"
 	"  'nft': 'table inet filter {}'},"
 	" 'sysctl': {'net.ipv4.ip_forward': '1'}, 'extra': 'true', 'readyCheck': null,"
 	" 'nspawnArgs': ['--setenv=A=B']}";
@@ -63,6 +64,7 @@ static void test_whole(void)
 	is(addr_text(&u->net.route4, false, text), "10.0.0.254", "the v4 default route");
 	is_int(u->net.route6.family, 0, "no v6 default route");
 	ok(!u->net.dns_copy && u->net.dns.n == 2 && u->net.dns.v[1].family == AF_INET6, "resolvers");
+	ok(u->net.hosts && streq(u->net.hosts, "::1 localhost"), "lines of /etc/hosts");
 	is(u->sysctls[0].key, "net.ipv4.ip_forward", "sysctl");
 	ok(streq(u->nspawn_args[0], "--setenv=A=B") && !u->nspawn_args[1], "nspawnArgs");
 }
@@ -80,6 +82,7 @@ static void test_defaults(void)
 	ok(u->net.private, "a network of its own is the default");
 	ok(u->private_users, "a user namespace too");
 	ok(u->net.dns_copy, "and the host's resolvers");
+	ok(!u->net.hosts, "but not the names of its units");
 	ok(u->n_caps == 0 && u->net.n_ifaces == 0 && !u->auto_start, "nothing else");
 }
 

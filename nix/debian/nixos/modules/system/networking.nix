@@ -58,6 +58,9 @@ in
       };
   };
 
+  config.networking.hosts = lib.mkIf (cfg.hostName != "") {
+    "127.0.0.2" = lib.optional (cfg.domain != null) cfg.fqdn ++ [ cfg.hostName ];
+  };
   config.environment.etc = {
     hostname = lib.mkIf (cfg.hostName != "") { text = cfg.hostName + "\n"; };
     hosts.text =
@@ -65,7 +68,6 @@ in
         127.0.0.1 localhost
         ::1 localhost
       ''
-      + lib.optionalString (cfg.hostName != "") "127.0.0.2 ${lib.optionalString (cfg.domain != null) "${cfg.fqdn} "}${cfg.hostName}\n"
       + lib.concatStrings (lib.mapAttrsToList (a: names: "${a} ${toString names}\n") cfg.hosts)
       + cfg.extraHosts;
     "nsswitch.conf".text = ''
