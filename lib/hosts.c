@@ -21,12 +21,12 @@ char *hosts_dir(const char *id)
 	return xfmt("%s/hosts", unit);
 }
 
-/* One at a time: who comes last has read what those before have changed. The lock of
- * the directory of all units, which nothing else takes. */
+/* One at a time: who comes last has read what those before have changed. A file of its
+ * own, since every user may open the directories above the units', and lock them. */
 static int lock(struct err *e)
 {
-	autofree char *path = xfmt("%s/containers", store_dir());
-	autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofree char *path = xfmt("%s/hosts.lock", store_dir());
+	autoclose int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
 		return err_errno(e, "%s", path);

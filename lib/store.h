@@ -1,6 +1,7 @@
 /* store - where everything is kept, and how it changes.
  *
  *   NIXUNITS_DIR (/var/lib/nixunits)
+ *     hosts.lock                   of lib/hosts, once a unit has asked for names
  *     store/default/root/          the base store: read-only to containers, shared
  *     gcroots/<key>                a symlink that keeps a base alive
  *     uidmap                       the UID range registry (lib/uid)
