@@ -1,6 +1,6 @@
 #!/bin/sh
 # Binds: files and directories, read-only or not, owned inside by those who own them outside, and
-# never changed on the host to make it so. Also: a shared network, when declared.
+# never changed on the host to make it so. Also: networks that are not the unit's own.
 . "$(dirname "$0")/lib/host.sh"
 
 inside() { host nixunits shell binds -- "$@"; }
@@ -68,7 +68,18 @@ binds() {
 	succeeds 'a unit with the host'"'"'s network starts'
 	is "$(host readlink /proc/"$(host nixunits status binds -o json | jq .leader)"/ns/net)" \
 		"$(host readlink /proc/1/ns/net)" 'and has it'
+
+	# A namespace that exists, for which the user namespace has to go.
+	host_sh 'ip netns add blue; sed "s|config.system|netns_path = \"/run/netns/blue\"; config.system|" \
+		/root/binds.nix >/root/joined.nix'
+	run host nixunits build -n /root/joined.nix -i binds -r
+	succeeds 'a unit in a network namespace of the host starts'
+	is "$(host readlink /proc/"$(host nixunits status binds -o json | jq .leader)"/ns/net)" \
+		"$(host ip netns exec blue readlink /proc/self/ns/net)" 'and is in it'
+	is "$(inside cat /proc/self/uid_map | tr -s ' ')" ' 0 0 4294967295' 'without a user namespace'
+	ok 'a writable bind is written there too' inside touch /srv/data/joined
 	host nixunits delete -q -f -r binds
+	ok 'the namespace stays' host ip netns del blue
 	is "$(host find /var/lib/nixunits/containers -mindepth 1)" '' 'deleted'
 	ok 'what was bound is there' host test -e /srv/read/file
 }
