@@ -47,9 +47,11 @@ is "$(sed -nE 's/^\.It Ev (NIXUNITS_[A-Z]+).*/\1/p' man/nixunits.1 | sorted)" \
 # The unit document: the fields that lib/unit knows are those that are described.
 fields=$(grep -ohE 'json_at\([^)]*, "[A-Za-z0-9]+"\)|_at\(.*, "[A-Za-z0-9]+",' lib/unit.c |
 	grep -oE '"[A-Za-z0-9]+"' | tr -d '"' | sorted)
+ok 'the fields of the unit document are found' test "$(echo "$fields" | wc -l)" -ge 30
 is "$(for f in $fields; do grep -qE "^\.(It )?Va (.* , )?$f( |\$)" man/nixunits.5 || echo "$f"; done)" '' \
 	'nixunits(5) has every field of the unit document'
 options=$(grep -oE '^ *[a-zA-Z0-9_]+ = (mkOption|addresses)' nix/options.nix | awk '{ print $1 }' | sorted)
+ok 'the options of a declaration are found' test "$(echo "$options" | wc -l)" -ge 25
 is "$(for o in $options; do grep -qE "^\.(It )?Va (.* , )?$o( |\$)" man/nixunits.5 || echo "$o"; done)" '' \
 	'and every option of a declaration'
 
