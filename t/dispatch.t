@@ -98,7 +98,7 @@ if command -v bash >/dev/null; then
 	is "$(complete nixunits sta)" 'start status' 'completes actions'
 	is "$(complete nixunits start w)" 'web2' 'and ids'
 	is "$(complete nu-build --n)" '--nix --nixpkgs' 'and options'
-	is "$(complete /usr/local/bin/nu-net '')" 'plan up down show check' 'and what comes first'
+	is "$(complete /usr/local/bin/nu-net '')" 'plan up down show check graph' 'and what comes first'
 	is "$(complete nixunits uid alloc '')" 'web2' 'then ids again'
 else
 	skip 'bash is not installed' 'completion'
