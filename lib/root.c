@@ -11,6 +11,8 @@
 
 #include "util.h"
 
+#define TRIES 1000
+
 int root_open(int root, const char *path, int flags)
 {
 	struct open_how how = {
@@ -18,7 +20,14 @@ int root_open(int root, const char *path, int flags)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return syscall(SYS_openat2, root, path, &how, sizeof(how));
+	/* Where it has to go up by "..", anything renamed or mounted meanwhile, anywhere on
+	 * the machine, makes the kernel ask for another try. */
+	for (int tries = 0;; tries++) {
+		int fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+
+		if (fd >= 0 || errno != EAGAIN || tries == TRIES)
+			return fd;
+	}
 }
 
 /* The directory above path, made where missing, and the last component's name. */
