@@ -21,18 +21,6 @@ char *hosts_dir(const char *id)
 	return xfmt("%s/hosts", unit);
 }
 
-/* One at a time: who comes last has read what those before have changed. A file of its
- * own, since every user may open the directories above the units', and lock them. */
-static int lock(struct err *e)
-{
-	autofree char *path = xfmt("%s/hosts.lock", store_dir());
-	autoclose int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return err_errno(e, "%s", path);
-	return steal_fd(&fd);
-}
-
 static void add_names(const char *id, const struct addrs *v, struct buf *b)
 {
 	char text[ADDR_TEXT];
@@ -108,7 +96,8 @@ int hosts_update(struct err *e)
 	}
 	if (!wanted)
 		return 0;
-	autoclose int fd = lock(e);
+	/* One at a time: who comes last has read what those before have changed. */
+	autoclose int fd = store_lock_file("hosts", LOCK_EX, e);
 	if (fd < 0)
 		return -1;
 	/* Once more: units may have come and gone while we waited. */
@@ -131,7 +120,8 @@ int hosts_remove(const char *id, struct err *e)
 
 	if (access(dir, F_OK) < 0)
 		return 0;
-	autoclose int fd = lock(e);
+	/* One at a time: who comes last has read what those before have changed. */
+	autoclose int fd = store_lock_file("hosts", LOCK_EX, e);
 	return fd < 0 ? -1 : tree_remove(AT_FDCWD, dir, e);
 }
 

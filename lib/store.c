@@ -160,23 +160,28 @@ int store_lock(const char *id, bool create, bool *created, int wait_ms, struct e
 	}
 }
 
+int store_lock_file(const char *name, int operation, struct err *e)
+{
+	autofree char *path = xfmt("%s/%s.lock", store_dir(), name);
+
+	if (make_dirs(store_dir(), 0755, e) < 0)
+		return -1;
+	autoclose int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	while (flock(fd, operation) < 0)
+		if (errno != EINTR)
+			return err_errno(e, "%s", path);
+	return steal_fd(&fd);
+}
+
 int store_lock_base(bool exclusive, struct err *e)
 {
 	autofree char *root = store_base_root();
-	autofree char *path = xfmt("%s/store/default", store_dir());
 
 	if (make_dirs(root, 0755, e) < 0)
 		return -1;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, "%s", path);
-	while (flock(fd, exclusive ? LOCK_EX : LOCK_SH) < 0)
-		if (errno != EINTR) {
-			err_errno(e, "%s: lock", path);
-			close(fd);
-			return -1;
-		}
-	return fd;
+	return store_lock_file("store", exclusive ? LOCK_EX : LOCK_SH, e);
 }
 
 static unsigned int generation_number(const char *name)

@@ -1,7 +1,7 @@
 /* store - where everything is kept, and how it changes.
  *
  *   NIXUNITS_DIR (/var/lib/nixunits)
- *     hosts.lock                   of lib/hosts, once a unit has asked for names
+ *     store.lock uidmap.lock hosts.lock   what is locked besides units, root's alone
  *     store/default/root/          the base store: read-only to containers, shared
  *     gcroots/<key>                a symlink that keeps a base alive
  *     uidmap                       the UID range registry (lib/uid)
@@ -16,8 +16,9 @@
  *       merged/                    mount point of the merged store, in nu-run's
  *                                  private mount namespace only
  *
- * A unit's lock is flock(2) on its directory, the base store's on store/default:
- * a dead holder holds nothing and no lock file is left behind.
+ * Locks are flock(2): a dead holder holds nothing. A unit's is on its directory, which
+ * only root can open; the others have files of their own, since every user may open,
+ * and thereby lock, what lies above.
  */
 #ifndef NU_STORE_H
 #define NU_STORE_H
@@ -56,6 +57,9 @@ int store_open(const char *id, bool create, bool *created, struct err *e);
 /* Opens and locks. With wait_ms 0 a held lock is NU_BUSY at once. The fd is the
  * lock: close it to release. */
 int store_lock(const char *id, bool create, bool *created, int wait_ms, struct err *e);
+/* Locks NIXUNITS_DIR/<name>.lock, by LOCK_EX or LOCK_SH of flock(2); waits. The fd is
+ * the lock. -1 and e. */
+int store_lock_file(const char *name, int operation, struct err *e);
 /* Locks the base store, shared or exclusive, making its directories; waits. */
 int store_lock_base(bool exclusive, struct err *e);
 

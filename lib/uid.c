@@ -11,10 +11,8 @@
 #include "store.h"
 #include "util.h"
 
-static int open_dir(bool create, struct err *e)
+static int open_dir(struct err *e)
 {
-	if (create && make_dirs(store_dir(), 0755, e) < 0)
-		return -1;
 	int fd = open(store_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? err_errno(e, "%s", store_dir()) : fd;
 }
@@ -108,7 +106,7 @@ int uid_list(struct uid_range **list, struct err *e)
 	*list = NULL;
 	if (access(store_dir(), F_OK) < 0 && errno == ENOENT)
 		return 0;
-	autoclose int dir = open_dir(false, e);
+	autoclose int dir = open_dir(e);
 	return dir < 0 ? -1 : read_ranges(dir, list, e);
 }
 
@@ -127,13 +125,12 @@ int uid_get(const char *id, uint32_t *base, struct err *e)
 
 int uid_alloc(const char *id, uint32_t *base, struct err *e)
 {
-	autoclose int dir = open_dir(true, e);
+	autoclose int lock = store_lock_file("uidmap", LOCK_EX, e);
+	autoclose int dir = lock < 0 ? -1 : open_dir(e);
 	autofree struct uid_range *list = NULL;
 
 	if (dir < 0)
 		return -1;
-	if (flock(dir, LOCK_EX) < 0)
-		return err_errno(e, "%s: lock", store_dir());
 	int n = read_ranges(dir, &list, e);
 	if (n < 0)
 		return -1;
@@ -156,13 +153,12 @@ int uid_free(const char *id, struct err *e)
 {
 	if (access(store_dir(), F_OK) < 0 && errno == ENOENT)
 		return 0;
-	autoclose int dir = open_dir(false, e);
+	autoclose int lock = store_lock_file("uidmap", LOCK_EX, e);
+	autoclose int dir = lock < 0 ? -1 : open_dir(e);
 	autofree struct uid_range *list = NULL;
 
 	if (dir < 0)
 		return -1;
-	if (flock(dir, LOCK_EX) < 0)
-		return err_errno(e, "%s: lock", store_dir());
 	int n = read_ranges(dir, &list, e);
 	int i = find(list, n, id);
 	if (n < 0 || i < 0)

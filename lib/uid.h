@@ -1,7 +1,7 @@
 /* uid - the registry of UID ranges, one of 65536 for each unit.
  *
  * The file NIXUNITS_DIR/uidmap holds lines "BASE ID", replaced as a whole under
- * flock(2) on NIXUNITS_DIR. Ranges come from the part of the UID space that
+ * a lock of its own. Ranges come from the part of the UID space that
  * systemd-nspawn(1) uses for containers; those that /etc/subuid or /etc/subgid
  * gives to somebody, or that nspawn has picked for a machine, are passed over.
  */
