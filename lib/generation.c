@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "mnt.h"
@@ -96,7 +95,7 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 {
 	autofree char *root = store_base_root(), *why = NULL;
 	autorecord struct record was = { 0 }, now = { 0 };
-	long long since = time(NULL);
+	long long since = inputs_time();
 	struct nix nix;
 
 	if (!b->force && decl_base_ready(b->d, &was, &why))
@@ -283,7 +282,7 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 				       .configuration = xstrdup(b->d->configuration),
 				       .key = xstrdup(b->d->key) };
 	autobuf struct buf record = { 0 };
-	long long since = time(NULL);
+	long long since = inputs_time();
 	struct nix nix;
 
 	/* Others may read the base while we do; nobody may add to it. */

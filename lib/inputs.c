@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sha256.h"
@@ -23,6 +24,14 @@ void inputs_add(struct inputs *in, enum input_kind kind, bool users, const char 
 			return;
 	in->v = xrealloc(in->v, in->n + 1, sizeof(*in->v));
 	in->v[in->n++] = (struct input){ .kind = kind, .users = users, .path = xstrdup(path) };
+}
+
+static char type_of(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) ? (st->st_mode & 0100 ? 'x' : 'f') :
+	       S_ISDIR(st->st_mode) ? 'd' :
+	       S_ISLNK(st->st_mode) ? 'l' :
+				      'o';
 }
 
 static int hash_content(const char *path, struct sha256 *s)
@@ -60,10 +69,7 @@ static int hash_dir(const char *path, bool deep, struct sha256 *s)
 		struct stat st;
 
 		if (lstat(below, &st) == 0)
-			type[0] = S_ISREG(st.st_mode) ? (st.st_mode & 0100 ? 'x' : 'f') :
-				  S_ISDIR(st.st_mode) ? 'd' :
-				  S_ISLNK(st.st_mode) ? 'l' :
-							'o';
+			type[0] = type_of(&st);
 		sha256_add_str(s, type);
 		sha256_add_str(s, entries[i]->d_name);
 		free(entries[i]);
@@ -127,19 +133,46 @@ static char *place(const struct input *i, const char *copy)
 	return xstrdup(there && access(there, F_OK) == 0 ? there : i->path);
 }
 
-/* Hashes i as it is now at `path`. What can't be read counts as not there. */
-static void hash_now(struct input *i, const char *path)
+/* As nix looks at it: whether something is there is asked of a symlink itself. */
+static int look(const struct input *i, const char *path, struct stat *st)
 {
+	return i->kind == INPUT_EXISTS ? lstat(path, st) : stat(path, st);
+}
+
+/* Where the symlink at path leads, by its name outside of the copy. NULL: it is none. */
+static char *link_target(const char *path, const char *copy)
+{
+	char real[PATH_MAX], base[PATH_MAX];
+	struct stat st;
+	size_t n;
+
+	if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) || !realpath(path, real))
+		return NULL;
+	if (copy && realpath(copy, base) && (n = strlen(base)) && starts_with(real, base) &&
+	    real[n] == '/')
+		return xstrdup(real + n);
+	return xstrdup(real);
+}
+
+/* Hashes i as it is now at `path`. What can't be read counts as not there. */
+static void hash_now(struct input *i, const char *path, const char *copy)
+{
+	autofree char *target = NULL;
 	struct sha256 s;
 	struct stat st;
 	int failed = 0;
 
 	strcpy(i->hash, "-");
 	i->size = i->mtime_ns = i->ctime_ns = i->ino = 0;
-	if (stat(path, &st) < 0)
+	if (look(i, path, &st) < 0)
 		return;
 	stamp(i, path, &st);
 	sha256_init(&s);
+	/* What a file imports by a relative path lies where it really is. */
+	if (i->kind == INPUT_FILE && (target = link_target(path, copy)))
+		sha256_add_str(&s, target);
+	if (i->kind == INPUT_EXISTS)
+		sha256_add(&s, &(char){ type_of(&st) }, 1);
 	if (i->kind == INPUT_FILE || (i->kind == INPUT_TREE && !S_ISDIR(st.st_mode)))
 		failed = hash_content(path, &s);
 	else if (i->kind != INPUT_EXISTS)
@@ -148,15 +181,24 @@ static void hash_now(struct input *i, const char *path)
 		sha256_end_hex(&s, i->hash, 64);
 }
 
+long long inputs_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
 int inputs_hash(struct inputs *in, const char *copy, long long since, struct err *e)
 {
 	for (size_t k = 0; k < in->n; k++) {
 		struct input *i = &in->v[k];
 		autofree char *path = place(i, copy);
 
-		hash_now(i, path);
-		if (i->users && i->kind != INPUT_EXISTS && streq(path, i->path) &&
-		    i->ctime_ns / 1000000000 > since)
+		hash_now(i, path, copy);
+		/* A time that is still to come is from before the clock was set back. */
+		if (i->kind != INPUT_EXISTS && streq(path, i->path) && i->ctime_ns > since &&
+		    i->ctime_ns <= inputs_time())
 			return err_set(e, NU_FAILED,
 				       "%s changed while it was being evaluated; build again",
 				       i->path);
@@ -169,13 +211,13 @@ static bool input_same(const struct input *was)
 	struct input now = *was;
 	struct stat st;
 
-	if (stat(was->path, &st) == 0) {
+	if (look(was, was->path, &st) == 0) {
 		stamp(&now, was->path, &st);
 		if (now.size == was->size && now.mtime_ns == was->mtime_ns &&
 		    now.ctime_ns == was->ctime_ns && now.ino == was->ino)
 			return true;
 	}
-	hash_now(&now, was->path);
+	hash_now(&now, was->path, NULL);
 	return streq(now.hash, was->hash);
 }
 
@@ -249,30 +291,76 @@ static int copy_at(const char *from, const char *to, bool deep, long long *left,
 	return fd_copy(in, out) < 0 ? err_errno(e, "%s", to) : 0;
 }
 
+static int make_parents(const char *path, struct err *e)
+{
+	autofree char *dir = xstrndup(path, strrchr(path, '/') - path);
+
+	return make_dirs(dir, 0755, e);
+}
+
+/* Something of that type, for whoever only asks whether it is there. */
+static int copy_presence(const char *from, const char *to, struct err *e)
+{
+	char target[PATH_MAX] = "";
+	struct stat st;
+
+	if (lstat(from, &st) < 0)
+		return 0;
+	if (S_ISDIR(st.st_mode))
+		return make_dirs(to, 0755, e);
+	if (S_ISLNK(st.st_mode) && readlink(from, target, sizeof(target) - 1) > 0)
+		return symlink(target, to) < 0 && errno != EEXIST ? err_errno(e, "%s", to) : 0;
+	autoclose int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	return fd < 0 && errno != EEXIST ? err_errno(e, "%s", to) : 0;
+}
+
+/* A symlink in the copy, from one of its paths to another: however the copy itself is
+ * called, now and later. */
+static int link_within(const char *at, const char *dir, const char *target, struct err *e)
+{
+	autofree char *place = xfmt("%s%s", dir, at);
+	autobuf struct buf way = { 0 };
+
+	for (const char *p = at + 1; (p = strchr(p, '/')); p++)
+		buf_addf(&way, "../");
+	buf_addf(&way, "%s", target + 1);
+	if (make_parents(place, e) < 0)
+		return -1;
+	return symlink(way.p, place) < 0 && errno != EEXIST ? err_errno(e, "%s", place) : 0;
+}
+
+static int copy_input(const struct input *i, const char *copy, const char *dir, long long *left,
+		      struct err *e)
+{
+	autofree char *path = place(i, copy);
+	autofree char *target = i->kind == INPUT_FILE ? link_target(path, copy) : NULL;
+	autofree char *to = xfmt("%s%s", dir, target ? target : i->path);
+	char real[PATH_MAX];
+
+	if (make_parents(to, e) < 0 || (target && link_within(i->path, dir, target, e) < 0))
+		return -1;
+	if (i->kind == INPUT_EXISTS)
+		return copy_presence(path, to, e);
+	const char *from = realpath(path, real) ? real : path;
+	if (copy_at(from, to, i->kind == INPUT_TREE, left, e) < 0)
+		return -1;
+	return i->kind == INPUT_DIR ? copy_entries(from, to, false, left, e) : 0;
+}
+
 int inputs_copy(const struct inputs *in, const char *copy, const char *dir, struct err *e)
 {
 	long long left = COPY_LIMIT;
 
-	for (size_t k = 0; k < in->n; k++) {
-		const struct input *i = &in->v[k];
-		autofree char *to = xfmt("%s%s", dir, i->path);
-		autofree char *path = place(i, copy);
-		char real[4096];
+	/* What was read first: nothing empty may stand in its place. */
+	for (int presence = 0; presence < 2; presence++)
+		for (size_t k = 0; k < in->n; k++) {
+			const struct input *i = &in->v[k];
 
-		if (!i->users || i->kind == INPUT_EXISTS || streq(i->hash, "-"))
-			continue;
-		char *slash = strrchr(to, '/');
-		*slash = '\0';
-		if (make_dirs(to, 0755, e) < 0)
-			return -1;
-		*slash = '/';
-		/* A file by its content, whatever symlink leads to it. */
-		const char *from = realpath(path, real) ? real : path;
-		if (copy_at(from, to, i->kind == INPUT_TREE, &left, e) < 0)
-			return -1;
-		if (i->kind == INPUT_DIR && copy_entries(from, to, false, &left, e) < 0)
-			return -1;
-	}
+			if (i->users && !streq(i->hash, "-") &&
+			    (i->kind == INPUT_EXISTS) == presence &&
+			    copy_input(i, copy, dir, &left, e) < 0)
+				return -1;
+		}
 	return 0;
 }
 

@@ -20,7 +20,7 @@
 enum input_kind {
 	INPUT_FILE,   /* content */
 	INPUT_DIR,    /* names and types of the entries */
-	INPUT_EXISTS, /* whether something is there */
+	INPUT_EXISTS, /* whether something is there, and of which type */
 	INPUT_TREE,   /* everything below */
 };
 
@@ -39,9 +39,10 @@ struct inputs {
 
 /* Remembers path once per kind; it is hashed later. */
 void inputs_add(struct inputs *in, enum input_kind kind, bool users, const char *path);
+/* Now, by the real-time clock, as inputs_hash() wants it: nanoseconds. */
+long long inputs_time(void);
 /* Hashes all; what the directory `copy` (or NULL) holds of the user's is looked at
- * there. An input that changed after `since` (seconds of the real-time clock) may not
- * be what was read: error. */
+ * there. An input that changed after `since` may not be what was read: error. */
 int inputs_hash(struct inputs *in, const char *copy, long long since, struct err *e);
 /* True when all are as they were. With skip_users the user's own are not looked at:
  * their copies can't change. *what names the first that differs; the caller's. */

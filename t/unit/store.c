@@ -73,7 +73,7 @@ static void inputs(void)
 	inputs_add(&in, INPUT_EXISTS, true, fmt("%s/b.nix", dir));
 	inputs_add(&in, INPUT_DIR, false, fmt("%s/containers", dir));
 	is_int(in.n, 3, "an input counts once");
-	is_int(inputs_hash(&in, NULL, 1ll << 60, &e), 0, "hashed");
+	is_int(inputs_hash(&in, NULL, INT64_MAX, &e), 0, "hashed");
 	inputs_print(&in, &text);
 	is_int(inputs_parse(&back, text.p, &e), 0, "written and read back");
 	ok(inputs_same(&back, false, &what), "nothing changed");
@@ -94,6 +94,51 @@ static void inputs(void)
 	   "what changed during the evaluation is an error");
 	is_int(inputs_copy(&in, NULL, fmt("%s/copy", dir), &e), 0, "copied");
 	ok(access(fmt("%s/copy%s/a.nix", dir, dir), F_OK) == 0, "by its absolute path");
+}
+
+/* A declaration with symlinks, and one that asks whether files are there: its copy must
+ * evaluate to the same. */
+static void copies(void)
+{
+	autoinputs struct inputs in = { 0 }, moved = { 0 };
+	autofree char *what = NULL;
+	char target[256] = "";
+	struct stat st;
+	struct err e;
+
+	make_dirs(fmt("%s/d/one", dir), 0755, &e);
+	make_dirs(fmt("%s/d/two", dir), 0755, &e);
+	put("d/one/x.nix", "same");
+	put("d/two/x.nix", "same");
+	put("d/large", "content");
+	link_replace(AT_FDCWD, fmt("%s/d/x.nix", dir), "one/x.nix", &e);
+	inputs_add(&in, INPUT_EXISTS, true, fmt("%s/d/large", dir));
+	inputs_add(&in, INPUT_EXISTS, true, fmt("%s/d/one/x.nix", dir));
+	inputs_add(&in, INPUT_EXISTS, true, fmt("%s/d/two", dir));
+	inputs_add(&in, INPUT_FILE, true, fmt("%s/d/x.nix", dir));
+	is_int(inputs_hash(&in, NULL, INT64_MAX, &e), 0, "a symlink among the inputs");
+	is_int(inputs_copy(&in, NULL, fmt("%s/c", dir), &e), 0, "copied");
+	if (readlink(fmt("%s/c%s/d/x.nix", dir, dir), target, sizeof(target) - 1) < 0)
+		puts("readlink failed");
+	is(target, fmt("../../..%s/d/one/x.nix", dir), "it is one in the copy, within it");
+	autobuf struct buf b = { 0 };
+	file_read(AT_FDCWD, fmt("%s/c%s/d/x.nix", dir, dir), 100, &b, &e);
+	is(b.p, "same", "with what it leads to, in its place");
+	ok(stat(fmt("%s/c%s/d/large", dir, dir), &st) == 0 && st.st_size == 0,
+	   "what was only asked for is there, empty");
+	ok(stat(fmt("%s/c%s/d/two", dir, dir), &st) == 0 && S_ISDIR(st.st_mode), "of its type");
+	inputs_add(&moved, INPUT_FILE, true, fmt("%s/d/x.nix", dir));
+	inputs_hash(&moved, fmt("%s/c", dir), INT64_MAX, &e);
+	ok(inputs_same(&moved, false, &what), "the copy's link counts as the original's");
+	link_replace(AT_FDCWD, fmt("%s/d/x.nix", dir), "two/x.nix", &e);
+	ok(!inputs_same(&in, false, &what) && ends_with(what, "/d/x.nix"),
+	   "a link to another file is a change, though its content is the same");
+	free(what);
+	link_replace(AT_FDCWD, fmt("%s/d/x.nix", dir), "one/x.nix", &e);
+	unlink(fmt("%s/d/large", dir));
+	make_dirs(fmt("%s/d/large", dir), 0755, &e);
+	ok(!inputs_same(&in, false, &what) && ends_with(what, "/d/large"),
+	   "so is a file that became a directory");
 }
 
 /* The container made these links; from outside they must lead nowhere else. */
@@ -194,6 +239,7 @@ int main(void)
 	setenv("NIXUNITS_ETC", dir, 1);
 	generations();
 	inputs();
+	copies();
 	inside_root();
 	removal();
 	leftovers();
