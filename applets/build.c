@@ -41,10 +41,11 @@ static int auto_start(const char *id, bool was, struct err *e)
 	return 0;
 }
 
-static bool declared_auto_start(const char *id)
+static bool declared_auto_start(const char *id, int dir)
 {
 	struct err ignored;
-	autounit struct unit *u = store_unit(id, "current", &ignored);
+	autounit struct unit *u =
+		store_unit(id, store_generation(dir, "next") ? "next" : "current", &ignored);
 
 	return u && u->auto_start;
 }
@@ -52,7 +53,7 @@ static bool declared_auto_start(const char *id)
 static int build(struct decl *d, int dir, const struct options *o, struct err *e)
 {
 	struct build b = { .d = d, .unit_dir = dir, .trace = o->trace, .force = o->force };
-	bool was = declared_auto_start(d->id);
+	bool was = declared_auto_start(d->id, dir);
 	struct need need;
 	int64_t begin = now_ms();
 
@@ -61,7 +62,7 @@ static int build(struct decl *d, int dir, const struct options *o, struct err *e
 	autofree char *why = need.why;
 	if (!need.store && !need.container && !o->force) {
 		say("%s: unchanged (generation %u)", d->id, decl_newest(dir));
-		return 0;
+		return store_prune(dir, GENERATIONS_ALL, 0, e);
 	}
 	if (why && decl_newest(dir))
 		say("%s: %s", d->id, why);

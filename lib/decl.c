@@ -38,6 +38,9 @@ static int fetch(const char *url, struct buf *b, struct err *e)
 	if (status > 0)
 		return err_set(e, NU_FAILED, "%s: could not be fetched (curl's exit status %d)", url,
 			       status);
+	/* curl knows the size only where the server tells it. */
+	if (status == 0 && b->n > DECL_LIMIT)
+		return err_set(e, NU_USAGE, "%s: larger than the %d bytes allowed", url, DECL_LIMIT);
 	return status;
 }
 
@@ -54,12 +57,12 @@ static int read_text(const char *source, struct buf *b, struct err *e)
 
 void record_print(const struct record *r, struct buf *b)
 {
+	if (r->key)
+		buf_addf(b, "key %s\n", r->key); /* first: see record_key() */
 	if (r->nixpkgs)
 		buf_addf(b, "nixpkgs %s\n", r->nixpkgs);
 	if (r->configuration)
 		buf_addf(b, "configuration %s\n", r->configuration);
-	if (r->key)
-		buf_addf(b, "key %s\n", r->key);
 	if (r->system)
 		buf_addf(b, "system %s\n", r->system);
 	inputs_print(&r->inputs, b);
@@ -91,6 +94,13 @@ int record_load(int dirfd, const char *path, struct record *r, struct err *e)
 	if (inputs_parse(&r->inputs, text.p, e) < 0)
 		return err_wrap(e, "%s: ", path);
 	return 0;
+}
+
+char *record_key(const char *path)
+{
+	char head[80];
+
+	return file_peek(path, head, sizeof(head)) > 0 ? field(head, "key") : NULL;
 }
 
 void record_free(struct record *r)

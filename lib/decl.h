@@ -24,6 +24,9 @@ struct record {
 void record_print(const struct record *r, struct buf *b);
 /* 0; 1 when there is no such file; -1 and e. */
 int record_load(int dirfd, const char *path, struct record *r, struct err *e);
+/* The key alone, of a record at path; NULL: none. Of thousands, to know which bases are
+ * in use. The caller's. */
+char *record_key(const char *path);
 void record_free(struct record *r);
 #define autorecord __attribute__((cleanup(record_free)))
 

@@ -35,6 +35,23 @@ static void site_free(struct site *s)
 	record_free(&s->no_base);
 }
 
+static int write_in(const struct site *s, const char *name, const struct buf *text, struct err *e)
+{
+	autofree char *path = xfmt("%s/%s", s->dir, name);
+
+	return file_replace(AT_FDCWD, path, text->p, text->n, 0644, e);
+}
+
+/* Names the base in the growing generation already: from here on nobody drops it. */
+static int claim_base(const struct build *b, const struct site *s, struct err *e)
+{
+	struct record r = { .key = (char *)b->d->key };
+	autobuf struct buf text = { 0 };
+
+	record_print(&r, &text);
+	return write_in(s, "build", &text, e);
+}
+
 static int site_make(struct build *b, struct site *s, struct err *e)
 {
 	autofree char *unit = store_unit_path(b->d->id);
@@ -43,10 +60,10 @@ static int site_make(struct build *b, struct site *s, struct err *e)
 	s->root = xfmt("%s/root", s->dir);
 	s->upper = xfmt("%s/nix/store", s->dir);
 	s->work = xfmt("%s/work", s->dir);
-	if (store_prune(b->unit_dir, 1000000, 0, e) < 0 || make_dirs(s->root, 0755, e) < 0 ||
+	if (store_prune(b->unit_dir, GENERATIONS_ALL, 0, e) < 0 || make_dirs(s->root, 0755, e) < 0 ||
 	    make_dirs(s->upper, 0755, e) < 0 || make_dirs(s->work, 0755, e) < 0)
 		return -1;
-	return decl_stage(b->d, s->dir, &s->configuration, e);
+	return decl_stage(b->d, s->dir, &s->configuration, e) < 0 ? -1 : claim_base(b, s, e);
 }
 
 static void nix_start(struct nix *nix, const struct build *b, const struct site *s,
@@ -93,8 +110,8 @@ static int write_base_record(const struct build *b, const struct record *r, stru
  * with the error that matters. */
 static int build_base(struct build *b, struct site *s, struct err *e)
 {
-	autofree char *root = store_base_root(), *why = NULL;
-	autorecord struct record was = { 0 }, now = { 0 };
+	autofree char *root = store_base_root(), *why = NULL, *still = NULL;
+	autorecord struct record was = { 0 }, meanwhile = { 0 }, now = { 0 };
 	long long since = inputs_time();
 	struct nix nix;
 
@@ -103,6 +120,9 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 	autoclose int lock = store_lock_base(true, e);
 	if (lock < 0)
 		return -1;
+	/* Another build may have made it while we waited. */
+	if (!b->force && decl_base_ready(b->d, &meanwhile, &still))
+		return 0;
 	nix_start(&nix, b, s, "base", root, true, &now.inputs);
 	int failed = nix_run(&nix, e);
 	if (failed && e->code != NU_FAILED) {
@@ -182,13 +202,6 @@ static void unmount_site(const struct site *s)
 
 	umount2(store, MNT_DETACH);
 	umount2(s->root, MNT_DETACH);
-}
-
-static int write_in(const struct site *s, const char *name, const struct buf *text, struct err *e)
-{
-	autofree char *path = xfmt("%s/%s", s->dir, name);
-
-	return file_replace(AT_FDCWD, path, text->p, text->n, 0644, e);
 }
 
 /* The store paths the unit needs, its own and the base's: what a collection of
@@ -412,26 +425,34 @@ int generation_build(struct build *b, struct err *e)
 	return failed ? -1 : 0;
 }
 
-/* Whether some generation of some unit names the key. */
-static bool key_in_use(const char *key)
+/* The keys of all bases that a generation was built on, or is being built on. */
+static void keys_in_use(struct strv *keys)
 {
 	autostrv struct strv ids = { 0 };
 
 	store_ids(&ids);
 	for (size_t i = 0; i < ids.n; i++) {
-		struct err ignored;
-		autofree unsigned int *list = NULL;
-		autoclose int dir = store_open(ids.v[i], false, NULL, &ignored);
-		size_t n = dir < 0 ? 0 : store_generations(dir, &list);
+		autofree char *path = store_unit_path(ids.v[i]);
+		autofree char *generations = xfmt("%s/generations", path);
+		DIR *dir = opendir(generations);
 
-		for (size_t k = 0; k < n; k++) {
-			autofree char *path = xfmt("generations/%u/build", list[k]);
-			autorecord struct record r = { 0 };
+		for (struct dirent *d; dir && (d = readdir(dir));) {
+			autofree char *build = xfmt("%s/%s/build", generations, d->d_name);
+			autofree char *key = record_key(build);
 
-			if (record_load(dir, path, &r, &ignored) == 0 && streq(r.key, key))
-				return true;
+			if (key)
+				strv_add(keys, key);
 		}
+		if (dir)
+			closedir(dir);
 	}
+}
+
+static bool has(const struct strv *sv, const char *s)
+{
+	for (size_t i = 0; i < sv->n; i++)
+		if (streq(sv->v[i], s))
+			return true;
 	return false;
 }
 
@@ -440,13 +461,15 @@ int generation_drop_bases(struct err *e)
 	autofree char *path = xfmt("%s/gcroots", store_dir());
 	autofree char *root = store_base_root();
 	autoclose int lock = store_lock_base(true, e);
-	DIR *dir = opendir(path);
+	autostrv struct strv keys = { 0 };
+	DIR *dir = lock < 0 ? NULL : opendir(path);
 	int failed = 0;
 
 	if (!dir)
-		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
-	for (struct dirent *d; !failed && lock >= 0 && (d = readdir(dir));) {
-		if (d->d_name[0] == '.' || key_in_use(d->d_name))
+		return lock < 0 ? -1 : errno == ENOENT ? 0 : err_errno(e, "%s", path);
+	keys_in_use(&keys);
+	for (struct dirent *d; !failed && (d = readdir(dir));) {
+		if (d->d_name[0] == '.' || has(&keys, d->d_name))
 			continue;
 		autofree char *link = xfmt("%s/nix/var/nix/gcroots/nixunits/%s", root, d->d_name);
 		if ((unlink(link) < 0 && errno != ENOENT) ||

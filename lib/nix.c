@@ -372,6 +372,8 @@ int nix_run(struct nix *nix, struct err *e)
 		return err_set(e, 128 + interrupted, "interrupted");
 	if (status)
 		return err_set(e, NU_FAILED, "%s failed (exit status %d)", nix->argv.v[0], status);
+	if (!nix->out.n)
+		return err_set(e, NU_FAILED, "%s printed nothing", nix->argv.v[0]);
 	return 0;
 }
 

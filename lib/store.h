@@ -71,6 +71,7 @@ size_t store_generations(int unit_dir, unsigned int **list);
 int store_switch(int unit_dir, unsigned int n, struct err *e);
 /* Removes what a crash left and all generations beyond the last `keep`, save the
  * current, the pending and the one called `also` (0: none). */
+#define GENERATIONS_ALL 1000000000 /* keep: only what a crash left goes */
 int store_prune(int unit_dir, unsigned int keep, unsigned int also, struct err *e);
 
 /* The unit document of a unit's link ("current" or "next"), or of the NixOS host.
