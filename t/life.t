@@ -123,6 +123,10 @@ nameserver 192.0.2.7' 'the name servers behind a local resolver'
 	is "$status/$err" 0/ 'build -q says nothing'
 	is "$(host systemctl is-enabled nixunits@auto)" enabled 'autoStart enables'
 	host_sh 'cd /root; sed "s/autoStart = true/autoStart = false/" auto.nix >auto2.nix'
+	host_sh 'cd /root; nixunits build -q -n auto2.nix -j auto.json'
+	is "$(host systemctl is-enabled nixunits@auto)" disabled \
+		'and no longer enables a unit that was never started'
+	host_sh 'cd /root; nixunits build -q -n auto.nix -j auto.json'
 	is "$(field auto .status)" created 'a unit that was never started is created'
 	host systemctl start default.target
 	is "$(field auto .status)/$(field web2 .status)" created/configured 'nothing built is started unasked'
