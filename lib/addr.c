@@ -79,6 +79,14 @@ bool addr_same(const struct addr *a, const struct addr *b)
 	return addr_same_host(a, b) && a->prefix == b->prefix;
 }
 
+bool addr_is_network(const struct addr *a)
+{
+	for (unsigned int bit = a->prefix; bit < addr_bits(a->family); bit++)
+		if (a->bytes[bit / 8] >> (7 - bit % 8) & 1)
+			return false;
+	return true;
+}
+
 bool addr_covers(const struct addr *a, const struct addr *b)
 {
 	unsigned int whole = a->prefix / 8, rest = a->prefix % 8;

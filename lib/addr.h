@@ -26,6 +26,8 @@ const char *addr_text(const struct addr *a, bool with_prefix, char dst[ADDR_TEXT
 unsigned int addr_bits(int family);
 bool addr_same(const struct addr *a, const struct addr *b);      /* and prefix */
 bool addr_same_host(const struct addr *a, const struct addr *b); /* prefix aside */
+/* Whether no bit beyond the prefix length is set. */
+bool addr_is_network(const struct addr *a);
 /* Whether b's address lies in a's network. */
 bool addr_covers(const struct addr *a, const struct addr *b);
 /* 00:00:5e:00:01:2a */

@@ -343,21 +343,27 @@ static const struct iface *next_hop(const struct unit *u, const struct addr *via
 	return NULL;
 }
 
-/* The interface that the declaration names for the next hop: "fe80::1%wan". */
-static const struct iface *named_hop(const struct unit *u, const struct addr *via,
-				     const char *link, struct err *e)
+static const struct iface *iface_called(const struct unit *u, const char *name, struct err *e)
 {
 	autobuf struct buf b = { 0 };
 
 	for (size_t i = 0; i < u->net.n_ifaces; i++)
-		if (streq(u->net.ifaces[i].name, link)) {
-			if (net_link_local(via))
-				return &u->net.ifaces[i];
-			err_set(e, NU_USAGE, "only a link-local address takes an interface");
-			return NULL;
-		}
-	list_candidates(u, via->family, false, &b);
-	err_set(e, NU_USAGE, "no interface is called %s; there are: %s", quoted(link), b.p);
+		if (streq(u->net.ifaces[i].name, name))
+			return &u->net.ifaces[i];
+	list_candidates(u, 0, false, &b);
+	err_set(e, NU_USAGE, "no interface is called %s; there are: %s", quoted(name), b.p);
+	return NULL;
+}
+
+/* The interface that the declaration names for the next hop: "fe80::1%wan". */
+static const struct iface *named_hop(const struct unit *u, const struct addr *via,
+				     const char *link, struct err *e)
+{
+	const struct iface *f = iface_called(u, link, e);
+
+	if (!f || net_link_local(via))
+		return f;
+	err_set(e, NU_USAGE, "only a link-local address takes an interface");
 	return NULL;
 }
 
@@ -379,11 +385,71 @@ static int plan_default(const struct unit *u, const char *field, const struct ad
 	return 0;
 }
 
+/* The interface that a route with both names for its next hop, which must be there. */
+static const struct iface *hop_on(const struct unit *u, const struct route *r, bool *onlink,
+				  struct err *e)
+{
+	const struct iface *f = iface_called(u, r->link, e), *other;
+
+	if (!f || !r->via.family || net_link_local(&r->via))
+		return f;
+	*onlink = has_single_hosts(f, r->via.family) &&
+		  !has_addr(net_hosts(f, r->via.family), &r->via) &&
+		  !has_addr(net_own(f, r->via.family), &r->via);
+	if (*onlink)
+		return f;
+	other = next_hop(u, &r->via, onlink, e);
+	if (!other || other == f)
+		return other;
+	char text[ADDR_TEXT];
+	err_set(e, NU_USAGE, "%s is on no link of interface %s, but on one of %s",
+		addr_text(&r->via, false, text), f->name, other->name);
+	return NULL;
+}
+
+/* A route to what is routed already would take that route's place. */
+static int check_static(const struct unit *u, const struct route *r, const struct net_plan *p,
+			struct err *e)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].what == NET_ROUTE_ADD && p->v[i].where == NET_CONTAINER &&
+		    addr_same(&p->v[i].addr, &r->to))
+			return err_set(e, NU_USAGE, "there is another route to it, by interface %s",
+				       p->v[i].link);
+	for (size_t i = 0; i < u->net.n_ifaces; i++) {
+		const struct addrs *own = net_own(&u->net.ifaces[i], r->to.family);
+
+		for (size_t k = 0; k < own->n; k++)
+			if (own->v[k].prefix == r->to.prefix && addr_covers(&r->to, &own->v[k]))
+				return err_set(e, NU_USAGE, "it is the network of interface %s",
+					       u->net.ifaces[i].name);
+	}
+	return 0;
+}
+
+static int plan_static(const struct unit *u, const struct route *r, struct net_plan *p,
+		       struct err *e)
+{
+	bool onlink = false;
+	char text[ADDR_TEXT];
+
+	const struct iface *f = r->link ? hop_on(u, r, &onlink, e) : next_hop(u, &r->via, &onlink, e);
+	if (!f || check_static(u, r, p, e) < 0)
+		return err_wrap(e, "network.routes: %s: ", addr_text(&r->to, true, text));
+	struct net_op *op = add_op(p, NET_END_GUEST, NET_ROUTE_ADD, f, f->name);
+	op->addr = r->to;
+	op->via = r->via;
+	op->onlink = onlink;
+	op->replace = true;
+	return 0;
+}
+
 /* Where the network is the host's, or a namespace that others made, nothing of it is ours
  * to set. */
 static int check_not_own(const struct unit *u, struct err *e)
 {
-	const char *field = u->net.route4.family || u->net.route6.family ? "network.routes" :
+	const char *field = u->net.route4.family || u->net.route6.family || u->net.n_routes ?
+				    "network.routes" :
 			    u->net.nft						 ? "network.nft" :
 										   NULL;
 
@@ -406,5 +472,8 @@ int net_plan(const struct unit *u, struct net_plan *p, struct err *e)
 	if (plan_default(u, "network.routes.ip4", &u->net.route4, NULL, p, e) < 0 ||
 	    plan_default(u, "network.routes.ip6", &u->net.route6, u->net.route6_link, p, e) < 0)
 		return -1;
+	for (size_t i = 0; i < u->net.n_routes; i++)
+		if (plan_static(u, &u->net.routes[i], p, e) < 0)
+			return -1;
 	return 0;
 }

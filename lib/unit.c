@@ -285,12 +285,42 @@ static int route6_at(const struct jnode *up, struct unit *u, struct err *e)
 	return 0;
 }
 
+static int static_routes_parse(const struct jnode *n, struct unit *u, struct err *e)
+{
+	static const char *const keys[] = { "to", "via", "interface", NULL };
+
+	if (json_array(n, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(n, &m);) {
+		struct jnode to = json_at(&m, "to"), via = json_at(&m, "via");
+		struct route r = { 0 };
+
+		if (json_object(&m, e) < 0 || json_only(&m, keys, e) < 0 ||
+		    json_need(&to, e) < 0 || addr_at(&to, 0, false, &r.to, e) < 0 ||
+		    (via.value && addr_at(&via, r.to.family, true, &r.via, e) < 0) ||
+		    ifname_at(&m, "interface", &r.link, e) < 0)
+			return -1;
+		if (!addr_is_network(&r.to))
+			return json_err(&to, e, "%s: not a network, it has bits beyond its prefix length",
+					quoted(to.value->valuestring));
+		if (!r.via.family && !r.link)
+			return json_err(&m, e, "a route needs a next hop (via), an interface, or both");
+		for (size_t i = 0; i < u->net.n_routes; i++)
+			if (addr_same(&u->net.routes[i].to, &r.to))
+				return json_err(&to, e, "%s: given twice", quoted(to.value->valuestring));
+		u->net.routes = xrealloc(u->net.routes, u->net.n_routes + 1, sizeof(r));
+		u->net.routes[u->net.n_routes++] = r;
+	}
+	return 0;
+}
+
 static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 {
 	static const char *const keys[] = { "private", "netns", "interfaces", "routes",
 					    "dns",     "hosts", "nft",	      NULL };
-	static const char *const route_keys[] = { "ip4", "ip6", NULL };
+	static const char *const route_keys[] = { "ip4", "ip6", "static", NULL };
 	struct jnode ifaces = json_at(n, "interfaces"), routes = json_at(n, "routes");
+	struct jnode more = json_at(&routes, "static");
 
 	u->net.private = true;
 	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 ||
@@ -299,7 +329,7 @@ static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 	    text_at(n, "hosts", &u->net.hosts, e) < 0 || text_at(n, "nft", &u->net.nft, e) < 0 ||
 	    json_object(&ifaces, e) < 0 || json_object(&routes, e) < 0 || json_only(&routes, route_keys, e) < 0 ||
 	    route_at(&routes, "ip4", AF_INET, &u->net.route4, e) < 0 ||
-	    route6_at(&routes, u, e) < 0)
+	    route6_at(&routes, u, e) < 0 || static_routes_parse(&more, u, e) < 0)
 		return -1;
 	for (struct jnode m = { 0 }; json_next(&ifaces, &m);) {
 		size_t i = u->net.n_ifaces++;
@@ -481,6 +511,7 @@ void unit_free(struct unit *u)
 		free(f->macvlan.ip6.v);
 	}
 	free(u->net.ifaces);
+	free(u->net.routes);
 	free(u->net.dns.v);
 	free(u->binds);
 	free(u->sysctls);

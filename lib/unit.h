@@ -67,6 +67,13 @@ struct bind {
 	bool read_only;
 };
 
+/* A static route of the container's: to a network, by a next hop, by an interface, or both. */
+struct route {
+	struct addr to;
+	struct addr via;  /* family 0: on the link of the interface */
+	const char *link; /* the interface; NULL: the one that the next hop is on */
+};
+
 struct sysctl {
 	const char *key, *value;
 };
@@ -87,6 +94,8 @@ struct unit {
 		size_t n_ifaces;
 		struct addr route4, route6; /* default routes; family 0: none */
 		const char *route6_link;    /* of fe80::1%wan; NULL: not named */
+		struct route *routes;       /* besides the default ones */
+		size_t n_routes;
 		bool dns_copy;              /* the host's resolvers */
 		struct addrs dns;           /* these resolvers; none and !dns_copy: no file */
 		const char *hosts; /* its own lines of hosts(5), wanted with the names of all

@@ -77,6 +77,42 @@ let
     }
   );
 
+  # "NETWORK via HOP", "NETWORK on INTERFACE", "NETWORK via HOP on INTERFACE"
+  parseRoute =
+    s:
+    let
+      m = builtins.match "[ \t]*([^ \t]+)([ \t]+via[ \t]+([^ \t]+))?([ \t]+on[ \t]+([^ \t]+))?[ \t]*" s;
+    in
+    if m == null then
+      throw "network.routes: ${builtins.toJSON s}: expected \"network via hop\", \"network on interface\" or both"
+    else
+      {
+        to = lib.elemAt m 0;
+        via = lib.elemAt m 2;
+        interface = lib.elemAt m 4;
+      };
+  route = types.submodule {
+    options = {
+      to = mkOption {
+        type = types.str;
+        example = "10.8.0.0/16";
+        description = "The network, or the one address, that is reached so.";
+      };
+      via = mkOption {
+        type = given types.str;
+        default = null;
+        example = "10.0.0.3";
+        description = "The next hop, on a link of the container; null: all of `to` is on the link.";
+      };
+      interface = mkOption {
+        type = given types.str;
+        default = null;
+        example = "lan";
+        description = "The interface. A next hop that is no link-local address is found without.";
+      };
+    };
+  };
+
   # "key = value" lines, as in sysctl.d(5)
   parseSysctl =
     s:
@@ -312,6 +348,17 @@ in
         default = null;
         example = "2001:db8::1";
         description = "The gateway of the IPv6 default route.";
+      };
+      routes = mkOption {
+        type = types.coercedTo types.str (s: lib.filter (l: words l != [ ]) (lib.splitString "\n" s)) (
+          types.listOf (types.coercedTo types.str parseRoute route)
+        );
+        default = [ ];
+        example = [ "10.8.0.0/16 via 10.0.0.3" ];
+        description = ''
+          Further routes: "network via hop", "network on interface", "network via hop on
+          interface", or sets of `to`, `via` and `interface`. A string has one a line.
+        '';
       };
       dns = mkOption {
         type = types.coercedTo types.str (

@@ -69,6 +69,7 @@ in
     routes = {
       ip4 = network.ip4route;
       ip6 = network.ip6route;
+      static = map (r: { inherit (r) to via interface; }) network.routes;
     };
     hosts = if network.hosts then ownHosts else null;
     nft = orNull network.nft;

@@ -105,6 +105,35 @@ net up wide
 is "$(ip -n $C -j link show b-with.dot | jq -r '.[0].address')" "$mac" 'a MAC stays the same'
 net down wide
 
+# ---- static routes ----
+
+ip -n $H addr add 10.8.0.1/32 dev lo
+ip -n $H addr add fd08::1/128 dev lo nodad
+unit routes "{'interfaces': {'a': {'kind': 'veth', 'ip4': ['10.0.0.2/24'], 'hostIp4': ['10.0.0.1/24'],
+	'ip6': ['fd01::2/64'], 'hostIp6': ['fd01::1/64']}}, 'routes': {'static': [
+	{'to': '10.8.0.0/16', 'via': '10.0.0.1'}, {'to': 'fd08::/48', 'via': 'fd01::1', 'interface': 'a'},
+	{'to': '10.9.0.0/16', 'interface': 'a'}]}}"
+net up routes
+succeeds 'static routes'
+net up routes
+is "$out" 'routes: 0 of 11 operations done' 'up again does nothing'
+ok 'ping by one, v4' in_guest ping -n -c1 -W2 10.8.0.1
+ok 'v6' in_guest ping -n -c1 -W2 fd08::1
+is "$(ip -n $C route show 10.9.0.0/16)" '10.9.0.0/16 dev a proto static scope link ' \
+	'one without a next hop'
+ip -n $C route del 10.8.0.0/16
+ip -n $C route replace 10.9.0.0/16 via 10.0.0.1
+net check routes
+is "$status $out" '1 container: a: route 10.8.0.0/16: declared "via 10.0.0.1 on a", live null
+container: a: route 10.9.0.0/16: declared "on a", live "via 10.0.0.1 on a"' 'check: gone, changed'
+net up routes
+is "$out" 'routes: 2 of 11 operations done' 'up repairs'
+net check routes
+is "$status:$out" 0: 'both'
+net down routes
+ip -n $H addr del 10.8.0.1/32 dev lo
+ip -n $H addr del fd08::1/128 dev lo
+
 unit bridged "{'interfaces': {'lan': {'kind': 'veth', 'hostBridge': 'br0', 'ip4': ['10.2.0.2/24'],
 	'ip6': ['fd02::2/64']}}, 'routes': {'ip4': '10.2.0.1', 'ip6': 'fd02::1'}}"
 net up bridged

@@ -74,7 +74,7 @@ succeeds 'the config needs neither'
 
 # Defaults.
 gives '{ }' network '{ "private": true, "netns": null, "interfaces": {}, "dns": "copy", "hosts": null, "nft": null,
-	"routes": { "ip4": null, "ip6": null } }' 'without a network: a private one'
+	"routes": { "ip4": null, "ip6": null, "static": [] } }' 'without a network: a private one'
 gives '{ }' privateUsers true 'a user namespace'
 gives '{ network.private = false; }' network.private false
 gives '{ network.hosts = true; }' network.hosts '"127.0.0.1 localhost\n::1 localhost\n"'
@@ -109,6 +109,17 @@ gives '{ netns_path = "/run/netns/x"; }' network.netns '"/run/netns/x"'
 gives '{ network.netns_path = "/run/netns/x"; }' network.netns '"/run/netns/x"'
 gives '{ netns_path = ""; }' network.netns null
 gives '{ netns_path = "/run/netns/x"; }' privateUsers false 'no user namespace with a given network namespace'
+gives '{ network.routes = [ "10.8.0.0/16 via 10.0.0.3" "fd08::/64  via fe80::3 on lan" "10.9.0.1 on lan"
+	{ to = "10.7.0.0/16"; via = "10.0.0.4"; interface = ""; } ]; }' network.routes.static '[
+	{"to": "10.8.0.0/16", "via": "10.0.0.3", "interface": null},
+	{"to": "fd08::/64", "via": "fe80::3", "interface": "lan"},
+	{"to": "10.9.0.1", "via": null, "interface": "lan"},
+	{"to": "10.7.0.0/16", "via": "10.0.0.4", "interface": null}]'
+gives '{ network.routes = "10.8.0.0/16 via 10.0.0.3\n\n10.9.0.0/16 via 10.0.0.3\n"; }' network.routes.static '[
+	{"to": "10.8.0.0/16", "via": "10.0.0.3", "interface": null},
+	{"to": "10.9.0.0/16", "via": "10.0.0.3", "interface": null}]'
+refuses '{ network.routes = [ "10.8.0.0/16 10.0.0.3" ]; }' network.routes \
+	'network.routes: "10.8.0.0/16 10.0.0.3": expected "network via hop"'
 gives '{ network.dns = "none"; }' network.dns '"none"'
 gives '{ network.dns = "9.9.9.9"; }' network.dns '["9.9.9.9"]'
 gives '{ network.dns = [ "9.9.9.9" "::1" ]; }' network.dns '["9.9.9.9", "::1"]'

@@ -203,6 +203,57 @@ static void test_gateways(void)
 	   "a route for a network that is not its own");
 }
 
+static void test_static_routes(void)
+{
+#define LAN "{'interfaces': {'lan': {'kind': 'bridge', 'hostBridge': 'br0', 'ip4': ['10.0.0.2/16'], " \
+	    "'ip6': ['fd00::2/64']}, 'wan': {'kind': 'veth', 'ip4': ['70.0.0.2/32'], 'hostIp4': " \
+	    "['70.0.0.1/32']}}, 'routes': {"
+	ok(strstr(plan("u", LAN "'ip4': '70.0.0.1', 'static': [{'to': '10.8.0.0/16', 'via': '10.0.0.3'},"
+			    " {'to': '10.8.1.1', 'via': '70.0.0.1'}, {'to': 'fd08::/48', 'via': 'fd00::3'},"
+			    " {'to': 'fd09::/48', 'via': 'fe80::3', 'interface': 'lan'},"
+			    " {'to': '10.9.0.0/16', 'interface': 'wan'},"
+			    " {'to': '10.10.0.0/16', 'via': '8.8.8.8', 'interface': 'wan'}]}}"),
+		  "container: route default via 70.0.0.1 on wan\n"
+		  "container: route 10.8.0.0/16 via 10.0.0.3 on lan\n"
+		  "container: route 10.8.1.1/32 via 70.0.0.1 on wan\n"
+		  "container: route fd08::/48 via fd00::3 on lan\n"
+		  "container: route fd09::/48 via fe80::3 on lan\n"
+		  "container: route 10.9.0.0/16 on wan\n"
+		  "container: route 10.10.0.0/16 via 8.8.8.8 on wan (next hop on the link)\n"),
+	   "static routes, after the default ones");
+	static const struct {
+		const char *route, *error;
+	} cases[] = {
+		{ "{'to': '10.8.0.0/16', 'via': '70.0.0.1', 'interface': 'lan'}",
+		  "network.routes: 10.8.0.0/16: 70.0.0.1 is on no link of interface lan, but on one of wan" },
+		{ "{'to': '10.8.0.0/16', 'via': '10.0.0.3', 'interface': 'dmz'}",
+		  "network.routes: 10.8.0.0/16: no interface is called \"dmz\"; there are: lan, wan" },
+		{ "{'to': 'fd08::/16', 'via': 'fd01::3'}",
+		  "network.routes: fd08::/16: fd01::3 is on no link of the container (lan fd00::2/64)" },
+		{ "{'to': 'fd08::/16', 'via': 'fe80::3'}",
+		  "network.routes: fd08::/16: fe80::3 may be on any link, and there are several (name "
+		  "one: fe80::3%lan): lan, wan" },
+		{ "{'to': '10.8.0.0/16', 'via': '10.0.0.2'}",
+		  "network.routes: 10.8.0.0/16: 10.0.0.2 is the container's own, on lan" },
+		{ "{'to': '10.0.0.0/16', 'via': '10.0.0.3'}",
+		  "network.routes: 10.0.0.0/16: it is the network of interface lan" },
+		{ "{'to': '70.0.0.1', 'interface': 'lan'}",
+		  "network.routes: 70.0.0.1/32: there is another route to it, by interface wan" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		autofree char *network = xfmt(LAN "'static': [%s]}}", cases[i].route);
+
+		is(plan("u", network), cases[i].error, cases[i].error);
+	}
+	is(plan("u", LAN "'ip4': '70.0.0.1', 'static': [{'to': '0.0.0.0/0', 'via': '10.0.0.3'}]}}"),
+	   "network.routes: 0.0.0.0/0: there is another route to it, by interface wan",
+	   "a second default route");
+	is(plan("u", "{'private': false, 'routes': {'static': [{'to': '10.8.0.0/16', 'via':"
+		     " '10.0.0.1'}]}}"),
+	   "network.routes can't be set: the network is not the container's own (private: false)",
+	   "static routes for a network that is not its own");
+}
+
 static void test_contradictions(void)
 {
 	static const struct {
@@ -347,6 +398,7 @@ int main(void)
 {
 	test_plans();
 	test_gateways();
+	test_static_routes();
 	test_contradictions();
 	test_names();
 	test_json();

@@ -20,7 +20,9 @@ static const char declaration[] =
 	"   \"ip6\": [\"fd00::2/127\"], \"hostIp6\": [\"fd00::1/127\"], \"mtu\": 1400},"
 	"  \"lan\": {\"kind\": \"veth\", \"ip4\": [\"10.1.0.2/24\", \"10.1.0.3/24\"],"
 	"   \"hostIp4\": [\"10.1.0.1/24\"], \"mac\": \"02:00:00:00:00:07\"}},"
-	" \"routes\": {\"ip4\": \"10.1.0.1\", \"ip6\": \"fd00::1\"}},"
+	" \"routes\": {\"ip4\": \"10.1.0.1\", \"ip6\": \"fd00::1\","
+	"  \"static\": [{\"to\": \"10.8.0.0/16\", \"via\": \"10.1.0.9\"},"
+	"   {\"to\": \"fd08::/48\", \"via\": \"fd00::1\"}]}},"
 	" \"sysctl\": {\"net.ipv4.ip_forward\": \"1\", \"net/ipv4/conf/lan/rp_filter\": \"1\"}}";
 
 static int by_text(const void *a, const void *b)
@@ -164,6 +166,8 @@ static void by_hand(int netns, uint16_t type, uint16_t flags, const char *link, 
 				   .rtm_type = RTN_UNICAST };
 
 		h = nl_add(&b, type, flags, &m, sizeof(m));
+		if (a.prefix)
+			mnl_attr_put(h, RTA_DST, addr_bits(a.family) / 8, a.bytes);
 		if (v.family)
 			mnl_attr_put(h, RTA_GATEWAY, addr_bits(v.family) / 8, v.bytes);
 		mnl_attr_put_u32(h, RTA_OIF, l->index);
@@ -231,6 +235,8 @@ int main(int argc, char **argv)
 	ok(netsysctl_write(netns, "net.ipv4.ip_forward", "0", &e) == 0, "by hand: no forwarding");
 	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "lan", "0.0.0.0/0", "10.1.0.77",
 		0);
+	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "lan", "10.8.0.0/16", "10.1.0.77",
+		0);
 	refuse_each(u, netns, "drifted");
 
 	cJSON *drift = NULL;
@@ -252,7 +258,9 @@ int main(int argc, char **argv)
 	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"address\","
 	   "\"declared\":\"10.1.0.3/24\",\"live\":null}"
 	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"route default\","
-	   "\"declared\":\"via 10.1.0.1 on lan\",\"live\":\"via 10.1.0.77 on lan\"}]",
+	   "\"declared\":\"via 10.1.0.1 on lan\",\"live\":\"via 10.1.0.77 on lan\"}"
+	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"route 10.8.0.0/16\","
+	   "\"declared\":\"via 10.1.0.9 on lan\",\"live\":\"via 10.1.0.77 on lan\"}]",
 	   "with what is declared and what is there");
 	cJSON_Delete(drift);
 	is_int(net_up_report(u, netns, 0, &r, &e), 0, "and repaired");

@@ -158,6 +158,16 @@ static void test_errors(void)
 		  "02:00:00:00:00:01" },
 		{ "'10.0.0.254'", "'10.0.0.254/16'",
 		  "network.routes.ip4: \"10.0.0.254/16\": expected an address without a prefix length" },
+		{ "'ip6': null", "'static': [{'to': '10.8.0.1/16', 'via': '10.0.0.3'}]",
+		  "network.routes.static[0].to: \"10.8.0.1/16\": not a network, it has bits beyond its "
+		  "prefix length" },
+		{ "'ip6': null", "'static': [{'to': '10.8.0.0/16', 'via': 'fd00::1'}]",
+		  "network.routes.static[0].via: \"fd00::1\": expected an IPv4 address" },
+		{ "'ip6': null", "'static': [{'to': '10.8.0.0/16'}]",
+		  "network.routes.static[0]: a route needs a next hop (via), an interface, or both" },
+		{ "'ip6': null", "'static': [{'to': 'fd::/16', 'via': 'fd00::1'}, {'to': 'fd::/16', "
+				 "'interface': 'a'}]",
+		  "network.routes.static[1].to: \"fd::/16\": given twice" },
 		{ "'9.9.9.9'", "'dns.example'",
 		  "network.dns[0]: \"dns.example\": not an IPv4 address" },
 		{ "['9.9.9.9', '2620:fe::fe']", "'auto'",
