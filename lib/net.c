@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "netforward.h"
 #include "netmsg.h"
 #include "netnft.h"
 #include "netsession.h"
@@ -57,6 +58,7 @@ static enum means means(const struct net_op *op)
 		return BY_OVS;
 	case NET_NFT:
 	case NET_SYSCTL:
+	case NET_FORWARD:
 		return BY_ITSELF;
 	default:
 		return BY_RTNETLINK;
@@ -198,6 +200,7 @@ static void note_undo(struct session *s, const struct net_op *op)
 		break;
 	case NET_NFT:
 	case NET_SYSCTL:
+	case NET_FORWARD:
 		return; /* noted by run_single, which knows what was there */
 	}
 	net_plan_add(&s->undo, &back);
@@ -355,7 +358,33 @@ static int do_single(struct session *s, const struct net_op *op, struct err *e)
 {
 	if (op->what == NET_SYSCTL)
 		return netsysctl_write(s->netns_fd, op->key, op->text, e);
+	if (op->what == NET_FORWARD)
+		return forward_restore(s->u, s->host_fd, op->text, op->key, e);
 	return nft_load(s->netns_fd, op->text ? op->text : "", false, e);
+}
+
+static const char *keep(struct session *s, char *text)
+{
+	autofree char *was = text;
+
+	if (!was)
+		return NULL;
+	strv_add(&s->kept, was);
+	return s->kept.v[s->kept.n - 1];
+}
+
+static int run_forward(struct session *s, size_t at, bool spoil, struct err *e)
+{
+	struct net_op back = s->todo.v[at];
+	struct forward_was was;
+
+	int ret = forward_load(s->u, s->host_fd, spoil, &was, e);
+	back.text = keep(s, was.table);
+	back.key = keep(s, was.localnet);
+	if (ret < 0)
+		return op_failed(&s->todo, at, e);
+	net_plan_add(&s->undo, &back);
+	return 0;
 }
 
 static int run_single(struct session *s, size_t at, size_t spoil, struct err *e)
@@ -365,6 +394,8 @@ static int run_single(struct session *s, size_t at, size_t spoil, struct err *e)
 	struct net_op back = *op;
 	int ret;
 
+	if (op->what == NET_FORWARD)
+		return run_forward(s, at, spoil == at + 1, e);
 	if (op->what == NET_SYSCTL) {
 		autofree char *was = netsysctl_read(s->netns_fd, op->key, e);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "net.h"
+#include "netforward.h"
 #include "netovs.h"
 #include "netsession.h"
 #include "nl.h"
@@ -107,7 +108,8 @@ int net_down(const char *id, size_t *n, struct err *e)
 
 	if (!n)
 		n = &count;
-	return down_links(id, n, e) < 0 || down_ports(id, n, e) < 0 ? -1 : 0;
+	return down_links(id, n, e) < 0 || down_ports(id, n, e) < 0 || forward_remove(id, e) < 0 ? -1 :
+												 0;
 }
 
 /* Whether a link in the container is a tap that Open vSwitch's process made for a port. */

@@ -111,6 +111,11 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 		differs(list, op, "nft", cJSON_CreateString("loaded"),
 			  s->nft == NFT_NONE ? cJSON_CreateNull() : cJSON_CreateString("changed"));
 		break;
+	case NET_FORWARD:
+		differs(list, op, "forward",
+			s->u->net.n_forwards ? cJSON_CreateString("loaded") : cJSON_CreateNull(),
+			s->forward == NFT_NONE ? cJSON_CreateNull() : cJSON_CreateString("changed"));
+		break;
 	case NET_SYSCTL: {
 		struct err ignored;
 		autofree char *now = netsysctl_read(s->netns_fd, op->key, &ignored);

@@ -206,6 +206,7 @@ void netmsg_put(const struct session *s, const struct net_op *op, struct nl_batc
 	case NET_PORT_ADD:
 	case NET_NFT:
 	case NET_SYSCTL:
+	case NET_FORWARD:
 		break; /* no messages */
 	case NET_LINK_DEL:
 		nl_add(b, RTM_DELLINK, 0, &link, sizeof(link));

@@ -59,9 +59,7 @@ static int go_inside(int netns_fd)
 	return setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
 }
 
-/* Runs the host's nft for the namespace, with `input` as its standard input. */
-static int nft(int netns_fd, char *const argv[], const char *input, struct buf *out,
-	       struct err *e)
+int nft_run(int netns_fd, char *const argv[], const char *input, struct buf *out, struct err *e)
 {
 	autobuf struct buf said = { 0 };
 	autoclose int in = memory(input, e);
@@ -74,7 +72,7 @@ static int nft(int netns_fd, char *const argv[], const char *input, struct buf *
 	if (pid < 0)
 		return err_errno(e, "fork");
 	if (pid == 0) {
-		if (go_inside(netns_fd) < 0)
+		if (netns_fd >= 0 && go_inside(netns_fd) < 0)
 			_exit(126);
 		if (dup2(in, 0) == 0 && dup2(answer, 1) == 1 && dup2(errors, 2) == 2)
 			execvp(argv[0], argv);
@@ -82,7 +80,7 @@ static int nft(int netns_fd, char *const argv[], const char *input, struct buf *
 	}
 	int status = proc_wait(pid);
 	if (status == 126)
-		return err_set(e, NU_FAILED, "entering the container's network namespace failed");
+		return err_set(e, NU_FAILED, "entering the network namespace failed");
 	if (status == 127) {
 		errno = ENOENT;
 		return proc_missing(argv[0], e);
@@ -101,7 +99,7 @@ int nft_check(int netns_fd, const char *text, struct err *e)
 	autofree char *all = xfmt(FLUSH "%s\n", text);
 	autobuf struct buf out = { 0 };
 
-	return nft(netns_fd, argv, all, &out, e);
+	return nft_run(netns_fd, argv, all, &out, e);
 }
 
 /* Without counters and contents of sets, which change by themselves. */
@@ -110,7 +108,7 @@ static int list(int netns_fd, struct buf *out, struct err *e)
 	static char *const argv[] = { (char *)"nft", (char *)"-s", (char *)"-t", (char *)"list",
 				      (char *)"ruleset", NULL };
 
-	if (nft(netns_fd, argv, "", out, e) < 0)
+	if (nft_run(netns_fd, argv, "", out, e) < 0)
 		return -1;
 	buf_addf(out, "%s", "");
 	return 0;
@@ -154,7 +152,7 @@ int nft_save(int netns_fd, struct buf *text, struct err *e)
 {
 	static char *const argv[] = { (char *)"nft", (char *)"list", (char *)"ruleset", NULL };
 
-	if (nft(netns_fd, argv, "", text, e) < 0)
+	if (nft_run(netns_fd, argv, "", text, e) < 0)
 		return -1;
 	buf_addf(text, "%s", "");
 	return 0;
@@ -168,7 +166,7 @@ int nft_load(int netns_fd, const char *text, bool mark, struct err *e)
 	autofree char *all = xfmt(FLUSH "%s\n", text);
 	char words[66];
 
-	if (nft(netns_fd, argv, all, &out, e) < 0)
+	if (nft_run(netns_fd, argv, all, &out, e) < 0)
 		return -1;
 	if (!mark)
 		return 0;
@@ -176,5 +174,5 @@ int nft_load(int netns_fd, const char *text, bool mark, struct err *e)
 		return -1;
 	comment(text, &listing, words);
 	autofree char *ours = xfmt(MARK " comment \"%s\"; }\n", words);
-	return nft(netns_fd, argv, ours, &out, e);
+	return nft_run(netns_fd, argv, ours, &out, e);
 }

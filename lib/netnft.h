@@ -17,6 +17,9 @@ enum nft_state {
 	NFT_LOADED,
 };
 
+/* Runs the host's nft in the namespace (-1: the caller's), as the root of that one's user
+ * namespace, with `input` as its standard input. Return 0, or -1 and e: what it says. */
+int nft_run(int netns_fd, char *const argv[], const char *input, struct buf *out, struct err *e);
 /* Whether nft would take the text; if not, e has its line and column. */
 int nft_check(int netns_fd, const char *text, struct err *e);
 /* What of it is in the namespace. With `may_change` a change since it was loaded does

@@ -89,6 +89,16 @@ const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT])
 	case NET_SYSCTL:
 		buf_addf(&b, "sysctl %s = %s", op->key, op->text);
 		break;
+	case NET_FORWARD:
+		buf_addf(&b, op->unit->net.n_forwards ? "forward" : "forward no ports");
+		for (size_t i = 0; i < op->unit->net.n_forwards; i++) {
+			const struct forward *f = &op->unit->net.forwards[i];
+
+			buf_addf(&b, "%s %s %s%s%ld to %ld", i ? "," : "", f->udp ? "udp" : "tcp",
+				 f->address.family ? addr_text(&f->address, false, text) : "",
+				 f->address.family ? " port " : "", f->host_port, f->port);
+		}
+		break;
 	case NET_ADDR_DEL:
 		buf_addf(&b, "remove address %s from %s", addr_text(&op->addr, true, text),
 			 op->link);
@@ -116,6 +126,7 @@ cJSON *net_op_json(const struct net_op *op)
 		[NET_LINK_DEL] = "link-remove",	  [NET_LINK_ADD] = "link-add",
 		[NET_LINK_MOVE] = "link-move",	  [NET_LINK_SET] = "link-set",
 		[NET_NFT] = "nft",		  [NET_SYSCTL] = "sysctl",
+		[NET_FORWARD] = "forward",
 		[NET_ADDR_DEL] = "address-remove", [NET_ADDR_ADD] = "address-add",
 		[NET_ROUTE_DEL] = "route-remove", [NET_ROUTE_ADD] = "route-add",
 	};

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "netcheck.h"
+#include "netforward.h"
 #include "netsysctl.h"
 #include "sha256.h"
 #include "sysctl.h"
@@ -451,6 +452,7 @@ static int check_not_own(const struct unit *u, struct err *e)
 	const char *field = u->net.route4.family || u->net.route6.family || u->net.n_routes ?
 				    "network.routes" :
 			    u->net.nft						 ? "network.nft" :
+			    u->net.n_forwards						 ? "network.forward" :
 										   NULL;
 
 	if (field)
@@ -465,7 +467,7 @@ int net_plan(const struct unit *u, struct net_plan *p, struct err *e)
 	*p = (struct net_plan){ .id = u->id };
 	if (!u->net.private || u->net.netns)
 		return check_not_own(u, e);
-	if (net_check(u, e) < 0)
+	if (net_check(u, e) < 0 || forward_check(u, e) < 0)
 		return -1;
 	plan_host(u, p);
 	plan_container(u, p);
@@ -475,5 +477,7 @@ int net_plan(const struct unit *u, struct net_plan *p, struct err *e)
 	for (size_t i = 0; i < u->net.n_routes; i++)
 		if (plan_static(u, &u->net.routes[i], p, e) < 0)
 			return -1;
+	if (u->net.n_forwards)
+		add_op(p, NET_END_HOST, NET_FORWARD, NULL, "")->unit = u;
 	return 0;
 }

@@ -28,6 +28,7 @@ enum net_what {
 	NET_LINK_SET,
 	NET_NFT,    /* the ruleset */
 	NET_SYSCTL, /* one setting */
+	NET_FORWARD, /* the ports of the host, all of them */
 	NET_ADDR_DEL,
 	NET_ADDR_ADD,
 	NET_ROUTE_DEL,
@@ -76,6 +77,10 @@ struct net_op {
 
 	const char *key;  /* of a NET_SYSCTL */
 	const char *text; /* its value; the ruleset of a NET_NFT, NULL: none */
+
+	/* NET_FORWARD: whose ports; undone, text is the table that was there and key is
+	 * the setting (lib/netforward). */
+	const struct unit *unit;
 
 	/* Addresses; of a route the destination, and the next hop (family 0: none). */
 	struct addr addr, via;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net.h"
+#include "netforward.h"
 #include "netnft.h"
 #include "netsysctl.h"
 #include "util.h"
@@ -581,6 +582,9 @@ static int is_missing(struct session *s, struct net_op *op, struct err *e)
 
 	if (op->what == NET_NFT)
 		return nft_missing(s, op, e);
+	if (op->what == NET_FORWARD)
+		return forward_look(s->u, s->host_fd, &s->forward, e) < 0 ? -1 :
+									     s->forward != NFT_LOADED;
 	if (op->what == NET_SYSCTL)
 		return sysctl_missing(s, op);
 	if (!p) {
@@ -646,6 +650,13 @@ int session_compare(struct session *s, struct err *e)
 			return -1;
 		if (missing)
 			net_plan_add(&s->todo, &op);
+	}
+	/* An earlier declaration's. */
+	if (s->plan.n && !s->u->net.n_forwards && forward_exists(s->u->id)) {
+		struct net_op op = { .what = NET_FORWARD, .where = NET_HOST, .unit = s->u };
+
+		s->forward = NFT_OTHER;
+		net_plan_add(&s->todo, &op);
 	}
 	return 0;
 }

@@ -42,6 +42,7 @@ struct session {
 	size_t n_ports;
 	bool ovs_silent;     /* its daemon did not answer */
 	enum nft_state nft;  /* the ruleset as it was */
+	enum nft_state forward; /* the table of forwarded ports, on the host, as it was */
 	struct strv kept;    /* texts that undo refers to */
 	struct net_pair *pairs; /* one for each declared interface */
 	struct net_plan plan, todo, undo;

@@ -314,13 +314,70 @@ static int static_routes_parse(const struct jnode *n, struct unit *u, struct err
 	return 0;
 }
 
+static int protocol_at(const struct jnode *up, bool *udp, struct err *e)
+{
+	struct jnode n = json_at(up, "protocol");
+	const char *text = NULL;
+
+	if (json_need(&n, e) < 0 || json_str(&n, &text, e) < 0)
+		return -1;
+	*udp = streq(text, "udp");
+	if (!*udp && !streq(text, "tcp"))
+		return json_err(&n, e, "%s: expected \"tcp\" or \"udp\"", quoted(text));
+	return 0;
+}
+
+static int port_at(const struct jnode *up, const char *key, long *port, struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	return json_need(&n, e) < 0 ? -1 : json_int(&n, 1, 65535, port, e);
+}
+
+/* Whether both would take the same connection. */
+static bool same_port(const struct forward *a, const struct forward *b)
+{
+	return a->udp == b->udp && a->host_port == b->host_port &&
+	       (!a->address.family || !b->address.family ||
+		addr_same_host(&a->address, &b->address));
+}
+
+static int forwards_parse(const struct jnode *n, struct unit *u, struct err *e)
+{
+	static const char *const keys[] = { "protocol", "address", "hostPort", "port", NULL };
+	static const unsigned char loopback6[16] = { [15] = 1 };
+
+	if (json_array(n, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(n, &m);) {
+		struct jnode address = json_at(&m, "address");
+		struct forward f = { 0 };
+
+		if (json_object(&m, e) < 0 || json_only(&m, keys, e) < 0 ||
+		    protocol_at(&m, &f.udp, e) < 0 ||
+		    (address.value && addr_at(&address, 0, true, &f.address, e) < 0) ||
+		    port_at(&m, "hostPort", &f.host_port, e) < 0 || port_at(&m, "port", &f.port, e) < 0)
+			return -1;
+		if (f.address.family == AF_INET6 && memcmp(f.address.bytes, loopback6, 16) == 0)
+			return json_err(&address, e, "the kernel lets nothing from or to ::1 leave the "
+						     "host; 127.0.0.1 can be forwarded");
+		for (size_t i = 0; i < u->net.n_forwards; i++)
+			if (same_port(&u->net.forwards[i], &f))
+				return json_err(&m, e, "%s port %ld: given twice", f.udp ? "udp" : "tcp",
+						f.host_port);
+		u->net.forwards = xrealloc(u->net.forwards, u->net.n_forwards + 1, sizeof(f));
+		u->net.forwards[u->net.n_forwards++] = f;
+	}
+	return 0;
+}
+
 static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 {
 	static const char *const keys[] = { "private", "netns", "interfaces", "routes",
-					    "dns",     "hosts", "nft",	      NULL };
+					    "forward", "dns",	"hosts",      "nft", NULL };
 	static const char *const route_keys[] = { "ip4", "ip6", "static", NULL };
 	struct jnode ifaces = json_at(n, "interfaces"), routes = json_at(n, "routes");
-	struct jnode more = json_at(&routes, "static");
+	struct jnode more = json_at(&routes, "static"), forward = json_at(n, "forward");
 
 	u->net.private = true;
 	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 ||
@@ -329,7 +386,8 @@ static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 	    text_at(n, "hosts", &u->net.hosts, e) < 0 || text_at(n, "nft", &u->net.nft, e) < 0 ||
 	    json_object(&ifaces, e) < 0 || json_object(&routes, e) < 0 || json_only(&routes, route_keys, e) < 0 ||
 	    route_at(&routes, "ip4", AF_INET, &u->net.route4, e) < 0 ||
-	    route6_at(&routes, u, e) < 0 || static_routes_parse(&more, u, e) < 0)
+	    route6_at(&routes, u, e) < 0 || static_routes_parse(&more, u, e) < 0 ||
+	    forwards_parse(&forward, u, e) < 0)
 		return -1;
 	for (struct jnode m = { 0 }; json_next(&ifaces, &m);) {
 		size_t i = u->net.n_ifaces++;
@@ -512,6 +570,7 @@ void unit_free(struct unit *u)
 	}
 	free(u->net.ifaces);
 	free(u->net.routes);
+	free(u->net.forwards);
 	free(u->net.dns.v);
 	free(u->binds);
 	free(u->sysctls);

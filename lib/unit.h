@@ -74,6 +74,13 @@ struct route {
 	const char *link; /* the interface; NULL: the one that the next hop is on */
 };
 
+/* A port of the host that leads to one of the container. */
+struct forward {
+	bool udp; /* else TCP */
+	struct addr address; /* the host's, that it is for; family 0: any */
+	long host_port, port;
+};
+
 struct sysctl {
 	const char *key, *value;
 };
@@ -96,6 +103,8 @@ struct unit {
 		const char *route6_link;    /* of fe80::1%wan; NULL: not named */
 		struct route *routes;       /* besides the default ones */
 		size_t n_routes;
+		struct forward *forwards;
+		size_t n_forwards;
 		bool dns_copy;              /* the host's resolvers */
 		struct addrs dns;           /* these resolvers; none and !dns_copy: no file */
 		const char *hosts; /* its own lines of hosts(5), wanted with the names of all

@@ -113,6 +113,55 @@ let
     };
   };
 
+  # "8080", "tcp:8080", "tcp:8080:80", "udp:192.0.2.1:53:53", "udp:[2001:db8::1]:53:53"
+  parseForward =
+    s:
+    let
+      m = builtins.match "((tcp|udp):)?(([0-9]+[.][0-9.]+|[[]([0-9a-fA-F:.]+)]):)?([0-9]+)(:([0-9]+))?" s;
+      part = lib.elemAt m;
+      # Leading zeros are no octal number, and none of toInt's either.
+      toNumber = n: lib.toInt (lib.head (builtins.match "0*([0-9]+)" n));
+    in
+    if m == null then
+      throw "network.forward: ${builtins.toJSON s}: expected \"tcp:8080\", \"tcp:8080:80\" or \"udp:[2001:db8::1]:53:53\""
+    else
+      {
+        protocol = if part 1 == null then "tcp" else part 1;
+        address = if part 4 != null then part 4 else part 3;
+        hostPort = toNumber (part 5);
+        port = toNumber (if part 7 == null then part 5 else part 7);
+      };
+  forward = types.submodule (
+    { config, ... }:
+    {
+      options = {
+        protocol = mkOption {
+          type = types.enum [ "tcp" "udp" ];
+          default = "tcp";
+          description = "The protocol.";
+        };
+        address = mkOption {
+          type = given types.str;
+          default = null;
+          example = "2001:db8::1";
+          description = "The host's address that the port is forwarded for; null: all of them.";
+        };
+        hostPort = mkOption {
+          type = types.int;
+          example = 8080;
+          description = "The port of the host.";
+        };
+        port = mkOption {
+          type = types.int;
+          default = config.hostPort;
+          defaultText = lib.literalExpression "hostPort";
+          example = 80;
+          description = "The port of the container.";
+        };
+      };
+    }
+  );
+
   # "key = value" lines, as in sysctl.d(5)
   parseSysctl =
     s:
@@ -358,6 +407,17 @@ in
         description = ''
           Further routes: "network via hop", "network on interface", "network via hop on
           interface", or sets of `to`, `via` and `interface`. A string has one a line.
+        '';
+      };
+      forward = mkOption {
+        type = types.coercedTo types.str words (types.listOf (types.coercedTo types.str parseForward forward));
+        default = [ ];
+        example = [ "tcp:8080:80" "udp:[2001:db8::1]:53:53" ];
+        description = ''
+          Ports of the host that lead to the container's: "protocol:address:port of the
+          host:port of the container", or sets of `protocol`, `address`, `hostPort` and `port`.
+          Protocol, address and the container's port may be left out. Needs a veth with addresses
+          at both ends; for other hosts' connections, forwarding on the host.
         '';
       };
       dns = mkOption {

@@ -72,6 +72,7 @@ in
       static = map (r: { inherit (r) to via interface; }) network.routes;
     };
     hosts = if network.hosts then ownHosts else null;
+    forward = map (f: { inherit (f) protocol address hostPort port; }) network.forward;
     nft = orNull network.nft;
   };
   extra = orNull config.extra;

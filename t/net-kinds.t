@@ -239,6 +239,112 @@ net up ctlbad $C
 is "$status $err" '2 nu-net: ctlbad: sysctl "vm.swappiness": not the container'"'s own, it would be set on the host" \
 	"a setting of the whole host's"
 
+# ---- forwarded ports ----
+
+# serve NETNS PORT [tcp|udp] - answers with the address that asks
+serve() {
+	ip netns exec "$1" perl -MIO::Socket::IP -e '
+		my ($port, $type) = @ARGV;
+		my $s = IO::Socket::IP->new(LocalHost => "::", LocalPort => $port, Proto => $type, V6Only => 0,
+			$type eq "tcp" ? (Listen => 9, ReuseAddr => 1) : ()) or die $@;
+		while (1) {
+			if ($type eq "tcp") { my $c = $s->accept or next; print $c $c->peerhost, "\n"; close $c }
+			else { $s->recv(my $x, 99); $s->send($s->peerhost . "\n") }
+		}' "$2" "${3:-tcp}" &
+	echo $! >>"$T/servers"
+}
+ask() {	# ask NETNS ADDRESS PORT [tcp|udp]
+	ip netns exec "$1" timeout 3 perl -MIO::Socket::IP -e '
+		my $s = IO::Socket::IP->new(PeerHost => $ARGV[0], PeerPort => $ARGV[1], Proto => $ARGV[2],
+			Timeout => 2) or exit 1;
+		print $s "?" if $ARGV[2] eq "udp";
+		print scalar <$s>' "$2" "$3" "${4:-tcp}" | sed 's/^::ffff://'
+}
+stop_servers() { [ ! -f "$T/servers" ] || kill $(cat "$T/servers") 2>/dev/null; rm -f "$T/servers"; }
+at_exit stop_servers
+
+# A client D beside the host, which forwards for it.
+ip -n $H link add up2 type veth peer name eth0 netns $D
+ip -n $H link set up2 up
+ip -n $H addr add 192.0.2.1/24 dev up2
+ip -n $H addr add 2001:db8::1/64 dev up2 nodad
+ip -n $D link set eth0 up
+ip -n $D addr add 192.0.2.9/24 dev eth0
+ip -n $D addr add 2001:db8::9/64 dev eth0 nodad
+in_host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+in_host nft add table inet others
+before=$(state) rules=$(in_host nft list ruleset)
+veth="'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.6.0.2/31'], 'hostIp4': ['10.6.0.3/31'],
+	'ip6': ['fd06::2/127'], 'hostIp6': ['fd06::3/127']}}"
+ports="'forward': [{'protocol': 'tcp', 'hostPort': 8080, 'port': 80}, {'protocol': 'udp', 'hostPort':
+	5353, 'port': 53}, {'protocol': 'tcp', 'address': '192.0.2.1', 'hostPort': 8081, 'port': 80}]"
+unit ports "{$veth, 'routes': {'ip4': '10.6.0.3', 'ip6': 'fd06::3'}, $ports}"
+serve $C 80
+serve $C 53 udp
+serve $H 80
+net up ports $C
+is "$status $out" '0 ports: 10 of 11 operations done' 'forwarded ports' || diag "$err"
+eventually 5 ask $C 127.0.0.1 80 >/dev/null
+eventually 10 pings $D 2001:db8::1 >/dev/null	# its link-local address is tentative for a while
+eventually 10 pings $H fd06::2 >/dev/null
+is "$(ask $D 192.0.2.1 8080) $(ask $D 2001:db8::1 8080)" '192.0.2.9 2001:db8::9' \
+	'from another host, v4 and v6: its address is seen'
+is "$(ask $D 192.0.2.1 5353 udp) $(ask $D 2001:db8::1 5353 udp)" '192.0.2.9 2001:db8::9' 'UDP'
+is "$(ask $H 127.0.0.1 8080) $(ask $H 127.0.0.1 5353 udp)" '10.6.0.3 10.6.0.3' \
+	"from the host's own localhost"
+is "$(ask $H 192.0.2.1 8080) $(ask $H 2001:db8::1 8080)" '10.6.0.3 fd06::3' 'by its other addresses'
+is "$(ask $D 192.0.2.1 8081):$(ask $H 127.0.0.1 8081)" '192.0.2.9:' 'a port of one address alone'
+is "$(ask $H 127.0.0.1 80)" 127.0.0.1 "the host's own port of that number is its own"
+ip -n $C route add 127.0.0.9/32 via 10.6.0.3 table 7
+ip -n $C rule del pref 0
+ip -n $C rule add to 127.0.0.9 lookup 7 pref 1
+ip -n $C rule add lookup local pref 2
+ip netns exec $C sysctl -qw net.ipv4.conf.veth.route_localnet=1
+is "$(ask $C 127.0.0.9 80)" '' "the container does not reach the host's loopback"
+in_host nft flush chain inet nixunits-ports guard
+is "$(ask $C 127.0.0.9 80)" 10.6.0.2 'but would without the table'
+net up ports $C
+is "$out$(ask $C 127.0.0.9 80)" 'ports: 1 of 11 operations done' 'which up repairs'
+
+net up ports $C
+is "$out" 'ports: 0 of 11 operations done' 'up again does nothing'
+in_host nft insert rule inet nixunits-ports prerouting tcp dport 8080 accept
+net check ports $C
+is "$status $out" '1 host: forward: declared "loaded", live "changed"' 'check: a rule added by hand'
+net up ports $C
+is "$out" 'ports: 1 of 11 operations done' 'up repairs'
+in_host nft delete table inet nixunits-ports
+net check ports $C
+is "$status $out" '1 host: forward: declared "loaded", live null' 'the table gone'
+net up ports $C
+in_host sysctl -qw net/ipv4/conf/nu-ports/route_localnet=0
+net check ports $C
+is "$status $out" '1 host: forward: declared "loaded", live "changed"' 'route_localnet gone'
+net up ports $C
+net check ports $C
+is "$status:$out" 0: 'all repaired'
+is "$(ask $D 192.0.2.1 8080) $(ask $H 127.0.0.1 8080)" '192.0.2.9 10.6.0.3' 'indeed'
+
+unit ports "{$veth, $ports}"
+net up ports $C
+ip -n $C route del default
+ip -n $C -6 route del default
+is "$(ask $D 192.0.2.1 8080) $(ask $D 2001:db8::1 8080)" '10.6.0.3 fd06::3' \
+	"without a default route by the host all is from the host's end"
+unit ports "{$veth}"
+net check ports $C
+is "$status $out" '1 host: forward: declared null, live "changed"' 'check: declared no more'
+net up ports $C
+is "$(in_host nft list ruleset)" "$rules" 'up takes the table away'
+is "$(ip netns exec $H sysctl -n net/ipv4/conf/nu-ports/route_localnet)" 0 'and the setting'
+unit ports "{$veth, $ports}"
+net up ports $C
+net down ports $C
+is "$(state) $(in_host nft list ruleset)" "$before $rules" 'down leaves the host as it was'
+stop_servers
+ip -n $H link del up2
+in_host nft delete table inet others
+
 # ---- macvlan, VLAN, a link of the host's own ----
 
 ip -n $H link add up0 type veth peer name up1
@@ -309,6 +415,7 @@ unit all "{'interfaces': {
 	'up0': {'kind': 'host', 'ip4': ['10.3.0.3/24'], 'mtu': 1400},
 	'veth': {'kind': 'veth', 'ip4': ['10.5.0.2/31'], 'hostIp4': ['10.5.0.1/31']}},
 	'nft': 'table inet filter { chain input { type filter hook input priority 0; }; }',
+	'forward': [{'protocol': 'tcp', 'hostPort': 80, 'port': 80}],
 	'routes': {'ip4': '10.0.0.1'}}" '' "'net.ipv4.ip_forward': '1'"
 if [ -x "$REPO/build/unit/netundo" ]; then
 	run in_host "$REPO/build/unit/netundo" "$T/all.json"

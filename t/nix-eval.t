@@ -73,7 +73,7 @@ run declared '{ network.interfaces = throw "evaluated"; bind = throw "evaluated"
 succeeds 'the config needs neither'
 
 # Defaults.
-gives '{ }' network '{ "private": true, "netns": null, "interfaces": {}, "dns": "copy", "hosts": null, "nft": null,
+gives '{ }' network '{ "private": true, "netns": null, "interfaces": {}, "dns": "copy", "hosts": null, "nft": null, "forward": [],
 	"routes": { "ip4": null, "ip6": null, "static": [] } }' 'without a network: a private one'
 gives '{ }' privateUsers true 'a user namespace'
 gives '{ network.private = false; }' network.private false
@@ -120,6 +120,20 @@ gives '{ network.routes = "10.8.0.0/16 via 10.0.0.3\n\n10.9.0.0/16 via 10.0.0.3\
 	{"to": "10.9.0.0/16", "via": "10.0.0.3", "interface": null}]'
 refuses '{ network.routes = [ "10.8.0.0/16 10.0.0.3" ]; }' network.routes \
 	'network.routes: "10.8.0.0/16 10.0.0.3": expected "network via hop"'
+gives '{ network.forward = [ "8080" "tcp:8081:80" "udp:[2001:db8::1]:53:5353" "tcp:192.0.2.1:22:22"
+	{ protocol = "udp"; hostPort = 67; } ]; }' network.forward '[
+	{"protocol": "tcp", "address": null, "hostPort": 8080, "port": 8080},
+	{"protocol": "tcp", "address": null, "hostPort": 8081, "port": 80},
+	{"protocol": "udp", "address": "2001:db8::1", "hostPort": 53, "port": 5353},
+	{"protocol": "tcp", "address": "192.0.2.1", "hostPort": 22, "port": 22},
+	{"protocol": "udp", "address": null, "hostPort": 67, "port": 67}]'
+gives '{ network.forward = "tcp:80 udp:53"; }' network.forward '[
+	{"protocol": "tcp", "address": null, "hostPort": 80, "port": 80},
+	{"protocol": "udp", "address": null, "hostPort": 53, "port": 53}]'
+for bad in sctp:80 tcp:http tcp:2001:db8::1:80:80 tcp:80:80:80:80 tcp:; do
+	refuses "{ network.forward = [ \"$bad\" ]; }" network.forward \
+		"network.forward: \"$bad\": expected \"tcp:8080\""
+done
 gives '{ network.dns = "none"; }' network.dns '"none"'
 gives '{ network.dns = "9.9.9.9"; }' network.dns '["9.9.9.9"]'
 gives '{ network.dns = [ "9.9.9.9" "::1" ]; }' network.dns '["9.9.9.9", "::1"]'

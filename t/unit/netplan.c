@@ -254,6 +254,26 @@ static void test_static_routes(void)
 	   "static routes for a network that is not its own");
 }
 
+static void test_forwards(void)
+{
+#define WEB "{'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.0.0.2/31'], 'hostIp4': " \
+	    "['10.0.0.3/31']}}, 'forward': ["
+	ok(strstr(plan("u", WEB "{'protocol': 'tcp', 'hostPort': 8080, 'port': 80}, {'protocol': 'udp',"
+			    " 'address': '192.0.2.1', 'hostPort': 53, 'port': 53}]}"),
+		  "container: address 10.0.0.2/31 on veth\n"
+		  "host: forward tcp 8080 to 80, udp 192.0.2.1 port 53 to 53\n"),
+	   "forwarded ports, last of all");
+	is(plan("u", WEB "{'protocol': 'tcp', 'address': 'fd00::9', 'hostPort': 80, 'port': 80}]}"),
+	   "network.forward: fd00::9: no veth has IPv6 addresses at both ends", "of an IPv6 address");
+	is(plan("u", "{'interfaces': {'lan': {'kind': 'bridge', 'hostBridge': 'br0', 'ip4':"
+		     " ['10.0.0.2/31']}}, 'forward': [{'protocol': 'tcp', 'hostPort': 80, 'port': 80}]}"),
+	   "network.forward: no veth has addresses at both ends (ip4 and hostIp4, or ip6 and hostIp6)",
+	   "without a veth");
+	is(plan("u", "{'private': false, 'forward': [{'protocol': 'tcp', 'hostPort': 80, 'port': 80}]}"),
+	   "network.forward can't be set: the network is not the container's own (private: false)",
+	   "where the network is the host's");
+}
+
 static void test_contradictions(void)
 {
 	static const struct {
@@ -399,6 +419,7 @@ int main(void)
 	test_plans();
 	test_gateways();
 	test_static_routes();
+	test_forwards();
 	test_contradictions();
 	test_names();
 	test_json();

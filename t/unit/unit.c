@@ -168,6 +168,19 @@ static void test_errors(void)
 		{ "'ip6': null", "'static': [{'to': 'fd::/16', 'via': 'fd00::1'}, {'to': 'fd::/16', "
 				 "'interface': 'a'}]",
 		  "network.routes.static[1].to: \"fd::/16\": given twice" },
+		{ "'nft':", "'forward': [{'protocol': 'sctp', 'hostPort': 80, 'port': 80}], 'nft':",
+		  "network.forward[0].protocol: \"sctp\": expected \"tcp\" or \"udp\"" },
+		{ "'nft':", "'forward': [{'protocol': 'tcp', 'hostPort': 70000, 'port': 80}], 'nft':",
+		  "network.forward[0].hostPort: 70000: expected a whole number from 1 to 65535" },
+		{ "'nft':", "'forward': [{'protocol': 'tcp', 'hostPort': 80}], 'nft':",
+		  "network.forward[0].port: missing" },
+		{ "'nft':", "'forward': [{'protocol': 'tcp', 'hostPort': 80, 'port': 80}, {'protocol': "
+			    "'tcp', 'address': '192.0.2.1', 'hostPort': 80, 'port': 81}], 'nft':",
+		  "network.forward[1]: tcp port 80: given twice" },
+		{ "'nft':", "'forward': [{'protocol': 'tcp', 'address': '::1', 'hostPort': 80, 'port': "
+			    "80}], 'nft':",
+		  "network.forward[0].address: the kernel lets nothing from or to ::1 leave the host; "
+		  "127.0.0.1 can be forwarded" },
 		{ "'9.9.9.9'", "'dns.example'",
 		  "network.dns[0]: \"dns.example\": not an IPv4 address" },
 		{ "['9.9.9.9', '2620:fe::fe']", "'auto'",
