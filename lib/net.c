@@ -150,10 +150,14 @@ static void note_undo(struct session *s, const struct net_op *op)
 	case NET_LINK_DEL:
 		return; /* a leftover: nothing that anybody wants again */
 	case NET_PORT_ADD:
-		if (p->port)
+		if (p->port) {
 			back.vlan = p->port->vlan;
-		else
+			back.trunks = p->port->trunks;
+			if (ovs_same_trunks(p->port, NULL))
+				back.trunks = NULL;
+		} else {
 			back.what = NET_PORT_DEL;
+		}
 		break;
 	case NET_LINK_ADD:
 		back.what = NET_LINK_DEL;

@@ -6,7 +6,8 @@
  * the caller, who must have CAP_NET_ADMIN and CAP_SYS_ADMIN there.
  *
  * What is ours on the host says so: links by their alias (net_alias), ports of Open
- * vSwitch by their external_ids, routes by their protocol number. Nothing without is
+ * vSwitch by their external_ids, routes by their protocol number, the table of
+ * forwarded ports by its name. Nothing without is
  * ever changed or removed.
  *
  *   netplan (netcheck, netop)   the declaration as operations; no namespace needed

@@ -70,9 +70,13 @@ static cJSON *way_json(const struct addr *via, const char *link)
 	return cJSON_CreateString(way);
 }
 
-static cJSON *port_json(const char *bridge, long vlan)
+static cJSON *port_json(const char *bridge, long vlan, const unsigned char *trunks)
 {
-	autofree char *text = vlan ? xfmt("%s vlan %ld", bridge, vlan) : xstrdup(bridge);
+	autobuf struct buf vlans = { 0 };
+	ovs_trunks_text(trunks, &vlans);
+	autofree char *text = vlan    ? xfmt("%s vlan %ld", bridge, vlan) :
+			      vlans.n ? xfmt("%s vlans %s", bridge, vlans.p) :
+					xstrdup(bridge);
 
 	return cJSON_CreateString(text);
 }
@@ -81,8 +85,8 @@ static void drift_port(const struct session *s, const struct net_op *op, cJSON *
 {
 	const struct ovs_port *port = session_pair(s, op)->port;
 
-	differs(list, op, "port", port_json(op->parent, op->vlan),
-		  port ? port_json(port->bridge, port->vlan) : cJSON_CreateNull());
+	differs(list, op, "port", port_json(op->parent, op->vlan, op->trunks),
+		  port ? port_json(port->bridge, port->vlan, port->trunks) : cJSON_CreateNull());
 }
 
 static void drift_op(const struct session *s, const struct net_op *op, cJSON *list)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "netovs.h"
 #include "util.h"
 
 const char *net_where_name(enum net_where where)
@@ -69,6 +70,9 @@ const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT])
 		buf_addf(&b, "port %s of Open vSwitch bridge %s", op->link, op->parent);
 		if (op->vlan)
 			buf_addf(&b, ", vlan %ld", op->vlan);
+		if (op->trunks)
+			buf_addf(&b, ", trunk of vlans ");
+		ovs_trunks_text(op->trunks, &b);
 		break;
 	case NET_LINK_DEL:
 		buf_addf(&b, "remove link %s", op->link);
@@ -150,6 +154,13 @@ cJSON *net_op_json(const struct net_op *op)
 		cJSON_AddStringToObject(j, op->what == NET_PORT_ADD ? "bridge" : "parent", op->parent);
 	if (op->vlan)
 		cJSON_AddNumberToObject(j, "vlan", op->vlan);
+	if (op->trunks) {
+		cJSON *v = cJSON_AddArrayToObject(j, "trunks");
+
+		for (long vlan = 1; vlan <= 4094; vlan++)
+			if (vlan_in(op->trunks, vlan))
+				cJSON_AddItemToArray(v, cJSON_CreateNumber(vlan));
+	}
 	if (op->set & NET_SET_UP)
 		cJSON_AddBoolToObject(j, "up", op->up);
 	if (op->set & NET_SET_MASTER)

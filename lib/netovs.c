@@ -52,6 +52,35 @@ static long one_number(const cJSON *v)
 	return cJSON_IsNumber(v) ? v->valueint : 0;
 }
 
+/* ["set", [10, 20]], or 10 */
+static void number_set(const cJSON *v, unsigned char set[VLAN_SET])
+{
+	const cJSON *one;
+
+	if (cJSON_IsNumber(v) && v->valueint >= 0 && v->valueint < VLAN_SET * 8)
+		set[v->valueint / 8] |= 1 << v->valueint % 8;
+	cJSON_ArrayForEach(one, cJSON_GetArrayItem(v, 1))
+		number_set(one, set);
+}
+
+void ovs_trunks_text(const unsigned char *trunks, struct buf *b)
+{
+	const char *comma = "";
+
+	for (long vlan = 0; trunks && vlan < VLAN_SET * 8; vlan++)
+		if (vlan_in(trunks, vlan)) {
+			buf_addf(b, "%s%ld", comma, vlan);
+			comma = ",";
+		}
+}
+
+bool ovs_same_trunks(const struct ovs_port *port, const unsigned char *trunks)
+{
+	static const unsigned char none[VLAN_SET];
+
+	return memcmp(port->trunks, trunks ? trunks : none, VLAN_SET) == 0;
+}
+
 static const char *map_get(const cJSON *v, const char *key)
 {
 	const cJSON *pair;
@@ -98,6 +127,7 @@ static int parse_ports(const struct buf *text, struct ovs_port **v, size_t *n, s
 		const cJSON *ids = cJSON_GetArrayItem(row, 3);
 		struct ovs_port p = { .vlan = one_number(cJSON_GetArrayItem(row, 2)) };
 
+		number_set(cJSON_GetArrayItem(row, 4), p.trunks);
 		copy_name(p.name, cJSON_GetStringValue(cJSON_GetArrayItem(row, 1)));
 		copy_name(p.iface, map_get(ids, "nixunits-interface"));
 		cJSON_ArrayForEach(bridge, cJSON_GetObjectItem(bridges, "data"))
@@ -122,7 +152,7 @@ int ovs_ports(const char *id, struct ovs_port **v, size_t *n, struct err *e)
 	strv_add(&args, WAIT);
 	strv_add(&args, "--format=json");
 	strv_add(&args, "--");
-	strv_add(&args, "--columns=_uuid,name,tag,external_ids");
+	strv_add(&args, "--columns=_uuid,name,tag,external_ids,trunks");
 	strv_add(&args, "find");
 	strv_add(&args, "Port");
 	strv_addf(&args, ID_KEY, id);
@@ -133,14 +163,24 @@ int ovs_ports(const char *id, struct ovs_port **v, size_t *n, struct err *e)
 	return run(&args, &out, &silent, e) < 0 ? -1 : parse_ports(&out, v, n, e);
 }
 
+static void add_vlans(struct strv *args, const struct net_op *op)
+{
+	autobuf struct buf trunks = { 0 };
+
+	if (op->vlan)
+		strv_addf(args, "tag=%ld", op->vlan);
+	ovs_trunks_text(op->trunks, &trunks);
+	if (trunks.n)
+		strv_addf(args, "trunks=%s", trunks.p);
+}
+
 static void add_port(struct strv *args, const char *id, const struct net_op *op)
 {
 	strv_add(args, "--");
 	strv_add(args, "add-port");
 	strv_add(args, op->parent);
 	strv_add(args, op->link);
-	if (op->vlan)
-		strv_addf(args, "tag=%ld", op->vlan);
+	add_vlans(args, op);
 	strv_addf(args, ID_KEY, id);
 	strv_addf(args, IFACE_KEY, op->iface->name);
 	strv_add(args, "--");
@@ -150,16 +190,21 @@ static void add_port(struct strv *args, const char *id, const struct net_op *op)
 	strv_add(args, "type=internal");
 }
 
-static void set_vlan(struct strv *args, const struct net_op *op)
+static void set_vlans(struct strv *args, const struct net_op *op)
 {
 	strv_add(args, "--");
-	strv_add(args, op->vlan ? "set" : "clear");
+	strv_add(args, "clear");
 	strv_add(args, "Port");
 	strv_add(args, op->link);
-	if (op->vlan)
-		strv_addf(args, "tag=%ld", op->vlan);
-	else
-		strv_add(args, "tag");
+	strv_add(args, "tag");
+	strv_add(args, "trunks");
+	if (!op->vlan && !op->trunks)
+		return;
+	strv_add(args, "--");
+	strv_add(args, "set");
+	strv_add(args, "Port");
+	strv_add(args, op->link);
+	add_vlans(args, op);
 }
 
 int ovs_change(const char *id, const struct net_op *v, size_t n, bool *silent, struct err *e)
@@ -176,7 +221,7 @@ int ovs_change(const char *id, const struct net_op *v, size_t n, bool *silent, s
 			strv_add(&args, "del-port");
 			strv_add(&args, v[i].link);
 		} else if (v[i].replace) {
-			set_vlan(&args, &v[i]);
+			set_vlans(&args, &v[i]);
 		} else {
 			add_port(&args, id, &v[i]);
 		}

@@ -144,6 +144,7 @@ static void plan_host(const struct unit *u, struct net_plan *p)
 		op = add_op(p, NET_END_HOST, NET_PORT_ADD, f, name);
 		op->parent = f->ovs.bridge;
 		op->vlan = f->ovs.vlan;
+		op->trunks = f->ovs.trunks;
 	}
 	for (size_t i = 0; i < u->net.n_ifaces; i++) {
 		const struct iface *f = &u->net.ifaces[i];

@@ -67,6 +67,7 @@ struct net_op {
 	const char *kind;   /* of a new link: "veth", "macvlan", "vlan" */
 	const char *parent; /* the link it is on; of a port, the bridge */
 	long vlan;	    /* of a vlan link; the tag of a port, 0: none */
+	const unsigned char *trunks; /* of a port, the VLANs it is a trunk of; NULL: none */
 	unsigned int set;
 	bool up;
 	const char *alias; /* NULL: the interface's own (net_alias) */

@@ -158,15 +158,41 @@ static int ip_pair(const struct jnode *n, const char *key4, const char *key6, st
 		       0;
 }
 
+bool vlan_in(const unsigned char *set, long vlan)
+{
+	return set[vlan / 8] >> (vlan % 8) & 1;
+}
+
+static int trunks_parse(const struct jnode *n, struct iface *i, struct err *e)
+{
+	if (json_array(n, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(n, &m);) {
+		long vlan = 0;
+
+		if (json_need(&m, e) < 0 || json_int(&m, 1, 4094, &vlan, e) < 0)
+			return -1;
+		if (i->ovs.vlan)
+			return json_err(n, e, "a port is of one VLAN (vlan) or a trunk of some, not both");
+		if (!i->ovs.trunks)
+			i->ovs.trunks = xalloc(VLAN_SET);
+		if (vlan_in(i->ovs.trunks, vlan))
+			return json_err(&m, e, "%ld: given twice", vlan);
+		i->ovs.trunks[vlan / 8] |= 1 << vlan % 8;
+	}
+	return 0;
+}
+
 static int ovs_parse(const struct jnode *n, struct iface *i, struct err *e)
 {
-	static const char *const keys[] = { "bridge", "vlan", NULL };
+	static const char *const keys[] = { "bridge", "vlan", "trunks", NULL };
 	struct jnode bridge = json_at(n, "bridge"), vlan = json_at(n, "vlan");
+	struct jnode trunks = json_at(n, "trunks");
 
 	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 || json_need(&bridge, e) < 0 ||
 	    ifname_at(n, "bridge", &i->ovs.bridge, e) < 0)
 		return -1;
-	return json_int(&vlan, 1, 4094, &i->ovs.vlan, e);
+	return json_int(&vlan, 1, 4094, &i->ovs.vlan, e) < 0 ? -1 : trunks_parse(&trunks, i, e);
 }
 
 static int macvlan_parse(const struct jnode *n, struct iface *i, struct err *e)
@@ -565,6 +591,7 @@ void unit_free(struct unit *u)
 		free(f->ip6.v);
 		free(f->host_ip4.v);
 		free(f->host_ip6.v);
+		free(f->ovs.trunks);
 		free(f->macvlan.ip4.v);
 		free(f->macvlan.ip6.v);
 	}

@@ -29,6 +29,10 @@ struct addrs {
 	size_t n;
 };
 
+/* A set of VLAN ids: a bit for each. */
+#define VLAN_SET 512
+bool vlan_in(const unsigned char *set, long vlan);
+
 enum iface_kind {
 	IFACE_VETH,    /* a pair: one end here, one on the host */
 	IFACE_OVS,     /* an Open vSwitch internal port */
@@ -53,6 +57,7 @@ struct iface {
 	struct {
 		const char *bridge;
 		long vlan; /* 0: untagged */
+		unsigned char *trunks; /* the VLANs it takes tagged (vlan_in); NULL: not a trunk */
 	} ovs;
 	struct {
 		bool present;

@@ -249,6 +249,12 @@ let
                 example = 356;
                 description = "The VLAN tag of the port; null: untagged.";
               };
+              trunks = mkOption {
+                type = types.listOf types.int;
+                default = [ ];
+                example = [ 10 20 ];
+                description = "The VLANs that the port takes tagged, of no `vlan` then; none: all.";
+              };
             };
           }
         );

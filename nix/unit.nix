@@ -22,7 +22,7 @@ let
   interface =
     name: i:
     let
-      ovs = if i.ovs == null || i.ovs.bridge == null then null else { inherit (i.ovs) bridge vlan; };
+      ovs = if i.ovs == null || i.ovs.bridge == null then null else { inherit (i.ovs) bridge vlan trunks; };
     in
     {
       kind =

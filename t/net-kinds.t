@@ -165,6 +165,20 @@ done
 is "$(state)" "$before" 'down leaves the host and the switch as they were'
 is "$(links $C) $(links $D)" 'lo lo' 'and the containers without links'
 
+unit trunk "{'interfaces': {'eth0': {'kind': 'ovs', 'ovs': {'bridge': 'br0', 'trunks': [20, 10]}}}}"
+net up trunk $C
+is "$status $(ovs-vsctl get Port nu-trunk_eth0 trunks)" '0 [10, 20]' 'a trunk of two VLANs'
+net up trunk $C
+is "$out" 'trunk: 0 of 4 operations done' 'up again does nothing'
+ovs-vsctl --timeout=10 set Port nu-trunk_eth0 trunks=10 tag=7
+net check trunk $C
+is "$status $out" '1 host: nu-trunk_eth0: port: declared "br0 vlans 10,20", live "br0 vlan 7"' \
+	'check: another tag'
+net up trunk $C
+is "$(ovs-vsctl get Port nu-trunk_eth0 tag trunks | tr '\n' ' ')" '[] [10, 20] ' 'up repairs'
+net down trunk $C
+is "$(state)" "$before" 'down leaves nothing'
+
 unit bad "{'interfaces': {'a': {'kind': 'ovs', 'ovs': {'bridge': 'br0'}}, 'b': {'kind': 'ovs', 'ovs':
 	{'bridge': 'none'}}}}"
 net up bad $C

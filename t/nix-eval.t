@@ -141,7 +141,9 @@ gives '{ network.interfaces.e.mtu = "1400"; }' network.interfaces.e.mtu 1400
 gives '{ network.interfaces.e.macvlan = { vrid = "7"; ip4 = "a/1"; }; }' network.interfaces.e.macvlan \
 	'{"vrid": 7, "ip4": ["a/1"], "ip6": []}'
 gives '{ network.interfaces.e.ovs = { bridge = "br0"; vlan = 0; }; }' network.interfaces.e.ovs \
-	'{"bridge": "br0", "vlan": null}' 'VLAN 0: untagged'
+	'{"bridge": "br0", "vlan": null, "trunks": []}' 'VLAN 0: untagged'
+gives '{ network.interfaces.e.ovs = { bridge = "br0"; trunks = [ 10 20 ]; }; }' network.interfaces.e.ovs \
+	'{"bridge": "br0", "vlan": null, "trunks": [10, 20]}'
 gives '{ network.interfaces.e.ovs.bridge = ""; }' network.interfaces.e.ovs null 'no bridge: no port'
 gives '{ preCheckNetReadyScript = "/bin/true"; }' readyCheck '"/bin/true"'
 like "$(declared '{ preCheckNetReadyScript = "true"; }' document.readyCheck 2>/dev/null)" \

@@ -254,6 +254,14 @@ static void test_static_routes(void)
 	   "static routes for a network that is not its own");
 }
 
+static void test_trunk(void)
+{
+	const char *text = ifaces("'a': {'kind': 'ovs', 'ovs': {'bridge': 'br0', 'trunks': [20, 10]}}");
+
+	ok(strstr(text, "host: port nu-u_a of Open vSwitch bridge br0, trunk of vlans 10,20\n"),
+	   "a trunk");
+}
+
 static void test_forwards(void)
 {
 #define WEB "{'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.0.0.2/31'], 'hostIp4': " \
@@ -420,6 +428,7 @@ int main(void)
 	test_gateways();
 	test_static_routes();
 	test_forwards();
+	test_trunk();
 	test_contradictions();
 	test_names();
 	test_json();

@@ -148,6 +148,13 @@ static void test_errors(void)
 		  "network.interfaces.lan.ovs.vlan: 0: expected a whole number from 1 to 4094" },
 		{ "'vlan': 356", "'vlan': -1",
 		  "network.interfaces.lan.ovs.vlan: -1: expected a whole number from 1 to 4094" },
+		{ "'vlan': 356", "'trunks': [10, 4095]",
+		  "network.interfaces.lan.ovs.trunks[1]: 4095: expected a whole number from 1 to 4094" },
+		{ "'vlan': 356", "'trunks': [10, 10]",
+		  "network.interfaces.lan.ovs.trunks[1]: 10: given twice" },
+		{ "'vlan': 356", "'vlan': 356, 'trunks': [10]",
+		  "network.interfaces.lan.ovs.trunks: a port is of one VLAN (vlan) or a trunk of some, not "
+		  "both" },
 		{ "'bridge': 'br0', ", "", "network.interfaces.lan.ovs.bridge: missing" },
 		{ "'vrid': 7", "'vrid': 256",
 		  "network.interfaces.lan.macvlan.vrid: 256: expected a whole number from 1 to 255" },
