@@ -149,11 +149,25 @@ static int addrs_at(const struct jnode *up, const char *key, int family, bool ho
 	return 0;
 }
 
+/* Addresses of interfaces: a prefix length that is left out is forgotten, not meant. */
+static int prefixed_at(const struct jnode *up, const char *key, int family, struct addrs *dst,
+		       struct err *e)
+{
+	struct jnode n = json_at(up, key);
+
+	if (addrs_at(up, key, family, false, dst, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(&n, &m);)
+		if (!strchr(m.value->valuestring, '/'))
+			return json_err(&m, e, "%s: expected a prefix length, such as /%d",
+					quoted(m.value->valuestring), family == AF_INET ? 24 : 64);
+	return 0;
+}
+
 static int ip_pair(const struct jnode *n, const char *key4, const char *key6, struct addrs *v4,
 		   struct addrs *v6, struct err *e)
 {
-	return addrs_at(n, key4, AF_INET, false, v4, e) < 0 ||
-			       addrs_at(n, key6, AF_INET6, false, v6, e) < 0 ?
+	return prefixed_at(n, key4, AF_INET, v4, e) < 0 || prefixed_at(n, key6, AF_INET6, v6, e) < 0 ?
 		       -1 :
 		       0;
 }

@@ -197,8 +197,8 @@ let
       };
       ip4 = addresses "IPv4 addresses inside the container, with prefix length.";
       ip6 = addresses "IPv6 addresses inside the container, with prefix length.";
-      hostIp4 = addresses "IPv4 addresses of the host's end of a veth.";
-      hostIp6 = addresses "IPv6 addresses of the host's end of a veth.";
+      hostIp4 = addresses "IPv4 addresses of the host's end of a veth, with prefix length.";
+      hostIp6 = addresses "IPv6 addresses of the host's end of a veth, with prefix length.";
       hostBridge = mkOption {
         type = given types.str;
         default = null;

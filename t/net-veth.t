@@ -321,6 +321,8 @@ refuse() {	# refuse NETWORK MESSAGE - exit 2, that message, nothing changed
 }
 refuse "{'interfaces': {'lan': {'kind': 'veth', 'ip4': ['10.0.0.2/33']}}}" \
 	'standard input: network.interfaces.lan.ip4[0]: "10.0.0.2/33": prefix length above 32'
+refuse "{'interfaces': {'lan': {'kind': 'veth', 'ip4': ['10.0.0.2']}}}" \
+	'standard input: network.interfaces.lan.ip4[0]: "10.0.0.2": expected a prefix length, such as /24'
 refuse "{'interfaces': {'lan': {'kind': 'veth', 'ip4': ['fd00::1/64']}}}" \
 	'standard input: network.interfaces.lan.ip4[0]: "fd00::1": expected an IPv4 address'
 refuse "{'interfaces': {'lan': {'kind': 'veth', 'ip4': ['10.0.0.2/24'], 'hostIp4': ['10.0.0.2/24']}}}" \

@@ -148,6 +148,13 @@ static void test_errors(void)
 		  "network.interfaces.lan.ovs.vlan: 0: expected a whole number from 1 to 4094" },
 		{ "'vlan': 356", "'vlan': -1",
 		  "network.interfaces.lan.ovs.vlan: -1: expected a whole number from 1 to 4094" },
+		{ "'10.0.0.2/16'", "'10.0.0.2'",
+		  "network.interfaces.lan.ip4[0]: \"10.0.0.2\": expected a prefix length, such as /24" },
+		{ "'a:b:c:d::e/64'", "'a:b:c:d::e'",
+		  "network.interfaces.lan.ip6[0]: \"a:b:c:d::e\": expected a prefix length, such as /64" },
+		{ "'192.168.20.1/31'", "'192.168.20.1'",
+		  "network.interfaces.veth.hostIp4[0]: \"192.168.20.1\": expected a prefix length, such as "
+		  "/24" },
 		{ "'vlan': 356", "'trunks': [10, 4095]",
 		  "network.interfaces.lan.ovs.trunks[1]: 4095: expected a whole number from 1 to 4094" },
 		{ "'vlan': 356", "'trunks': [10, 10]",
