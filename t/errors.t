@@ -101,7 +101,10 @@ errors() {
 	refused 2 'NIXUNITS_DIR=.*absolute path' 'a relative state directory' env NIXUNITS_DIR=x nixunits list
 	refused 2 'unknown option' 'an unknown option' nixunits start --nope web2
 
-	# Not root: nothing but messages.
+	# Not root: nothing but messages, and evaluation.
+	run host env HOME=/ setpriv --reuid 65534 --regid 65534 --clear-groups nixunits eval -g network.interfaces.veth.ip4 \
+		-p debian -n /src/nix/examples/quickstart/web_default.nix -j /src/nix/examples/quickstart/web2.json
+	is "$status$(printf '%s' "$out" | tr -d '\n\t ')" '0["192.168.20.2/31"]' 'an ordinary user evaluates'
 	refused 1 'only root' 'a build by an ordinary user' setpriv --reuid 65534 --clear-groups \
 		$b -n /src/nix/examples/quickstart/web_default.nix -j /src/nix/examples/quickstart/web2.json
 
