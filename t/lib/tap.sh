@@ -116,6 +116,7 @@ bail_out() { echo "Bail out! $*"; tap_plan=0; exit 255; }
 lacking() {
 	if [ -n "${NIXUNITS_MUST:-}" ]; then
 		fail "the machine has what the test needs: $*"
+		diag "$*"
 		tap_plan=${tap_plan:-$tap_count}
 		echo "1..$tap_plan"
 		exit 1
