@@ -184,6 +184,11 @@ nameserver 192.0.2.7' 'the name servers behind a local resolver'
 
 	run host_sh 'yes n | head -n 1 | script -qec "nixunits delete web2" /dev/null'
 	is "$(field web2 .status)" configured 'delete asks, and no means no'
+	printf '#!/bin/sh\n[ "$1" != stop ] && exec /usr/bin/systemctl "$@"\nexit 1\n' | host_put /root/fake/systemctl
+	host chmod +x /root/fake/systemctl
+	run host env PATH=/root/fake:/usr/local/bin:/usr/bin nixunits delete -f -r web2
+	is "$status/$err" '1/nu-delete: web2: systemctl stop failed' 'a unit that can not be stopped is not deleted'
+	ok 'and keeps its data' host test -d /var/lib/nixunits/containers/web2/root/var
 	run host nixunits delete -f web2
 	like "$err" 'its data stays' 'delete keeps the data'
 	ok 'which is there' host test -d /var/lib/nixunits/containers/web2/root
