@@ -106,7 +106,8 @@ check: units
 # What the tests need from Debian is installed where it is missing.
 test-deps:
 	@wanted=$$(sed 's/#.*//' t/host/packages); \
-	dpkg-query -W $$wanted >/dev/null 2>&1 || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	[ "$$(dpkg-query -W -f '$${db:Status-Status}\n' $$wanted 2>/dev/null | grep -cx installed)" \
+		-eq "$$(echo $$wanted | wc -w)" ] || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
 		apt-get -qq install --no-install-recommends $$wanted >/dev/null; }
 
 # In two steps: make looks for compilers and libraries only once they are there.
