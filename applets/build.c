@@ -95,6 +95,9 @@ static int build_unit(struct decl *d, const struct options *o, struct err *e)
 	if (!d->given && !store_exists(d->id))
 		return err_set(e, NU_USAGE, "%s: no such unit: give its configuration with -n FILE",
 			       d->id);
+	if (!STATIC)
+		warn("%s: this nixunits needs libraries, and a container can't have it: its services will "
+		     "not wait for its network", d->id);
 	autoclose int dir = store_lock(d->id, true, &created, LIFE_LOCK_MS, e);
 	if (dir < 0)
 		return -1;
