@@ -71,7 +71,11 @@ int machine_find(const char *id, struct machine *m, struct err *e)
 		return err_set(e, NU_FAILED, "%s: a machine of that name runs in %s, not in %s", id,
 			       scope, ours);
 	/* The file can outlive the machine for a moment, and a PID be used again. */
-	return unit_cgroup(m->leader, scope, m->cgroup, sizeof(m->cgroup));
+	if (unit_cgroup(m->leader, scope, m->cgroup, sizeof(m->cgroup)))
+		return 1;
+	if (access("/proc/self", F_OK) < 0)
+		return err_set(e, NU_MISSING, "/proc is not mounted");
+	return 0;
 }
 
 void machine_forget(const char *id)

@@ -48,6 +48,7 @@ static void handle_signals(void (*handler)(int))
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
+	sigaction(SIGPIPE, &act, NULL); /* nobody reads any more what we say */
 }
 
 void nix_catch_signals(void)

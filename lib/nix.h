@@ -34,7 +34,7 @@ int nix_run(struct nix *nix, struct err *e);
 void nix_errors(const struct nix *nix);
 void nix_free(struct nix *nix);
 
-/* From here on SIGINT and SIGTERM are noticed instead of deadly, so that what is half
+/* From here on SIGINT, SIGTERM, SIGHUP and SIGPIPE are noticed instead of deadly, so that what is half
  * done can be undone. */
 void nix_catch_signals(void);
 /* And deadly again. */

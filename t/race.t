@@ -82,6 +82,20 @@ killing() {
 	done
 }
 
+# Whoever read our messages has gone.
+unheard() {
+	host_sh 'cd /root; nixunits build -q -n d.nix -j d1.json -p debian; echo "{\"id\": \"d1\", \"a\": 1}" >p.json
+		{ nixunits build -n d.nix -j p.json -p debian || echo $? >code; } 2>&1 | true'
+	is "$(host cat /root/code)" 141 'a build that nobody listens to ends'
+	is "$(host ls -A /var/lib/nixunits/containers/d1/generations)" 1 'and takes away what it had begun'
+	run host unshare -m sh -c 'umount -l /proc; nixunits stop d1'
+	is "$status" 0 'nothing runs'
+	host nixunits start -q d1
+	run host unshare -m sh -c 'umount -l /proc; nixunits stop d1'
+	is "$status/$err" '77/nu-stop: /proc is not mounted' 'without /proc nobody knows what runs'
+	host nixunits delete -q -f -r d1
+}
+
 race() {
 	host_install
 	declarations
@@ -90,6 +104,7 @@ race() {
 	host nixunits delete -q -f -r d1
 	traces >"$T/before"
 	at_once
+	unheard
 	killing
 }
 
