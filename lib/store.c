@@ -228,7 +228,8 @@ size_t store_generations(int unit_dir, unsigned int **list)
 		(*list)[n++] = g;
 	}
 	closedir(dir);
-	qsort(*list, n, sizeof(**list), compare_numbers);
+	if (n)
+		qsort(*list, n, sizeof(**list), compare_numbers);
 	return n;
 }
 
