@@ -6,6 +6,7 @@
 #   make check     the unit tests, under ASan and UBSan: no root needed
 #   make test      every test, in disposable Debian hosts: as root
 #   make bench     what is measured, against its peers
+#   make fuzz      the parsers under libFuzzer, where clang is installed
 #   make demo      the README's quick start, for real
 
 VERSION = 0.1.0
@@ -115,6 +116,11 @@ test: test-deps
 	+$(MAKE) all units
 	prove --timer $(PROVE_FLAGS) t/lib t/host t
 
+# What reads the bytes of others, with clang's libFuzzer: make fuzz SECONDS=600
+SECONDS = 60
+fuzz: all
+	t/fuzz/run $(SECONDS)
+
 bench: all
 	t/bench/run
 
@@ -124,4 +130,4 @@ demo:
 clean:
 	rm -rf $(B)
 
-.PHONY: all deps install uninstall units check test-deps test bench demo clean
+.PHONY: all deps install uninstall units check test-deps test fuzz bench demo clean

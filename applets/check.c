@@ -124,7 +124,7 @@ static char mounted(const char *mountinfo, const char *target)
 {
 	char state = 0;
 
-	for (const char *p = mountinfo; p && *p; p = strchr(p, '\n'), p += p != NULL) {
+	for (const char *p = mountinfo; p && *p; p = next_line(p)) {
 		char point[4096], options[256];
 
 		if (sscanf(p, "%*s %*s %*s %*s %4095s %255s", point, options) != 2)

@@ -72,7 +72,7 @@ static char *field(const char *text, const char *name)
 {
 	size_t n = strlen(name);
 
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL)
+	for (const char *p = text; p && *p; p = next_line(p))
 		if (strncmp(p, name, n) == 0 && p[n] == ' ')
 			return xstrndup(p + n + 1, strcspn(p + n + 1, "\n"));
 	return NULL;

@@ -378,7 +378,7 @@ void inputs_print(const struct inputs *in, struct buf *b)
 
 int inputs_parse(struct inputs *in, const char *text, struct err *e)
 {
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
+	for (const char *p = text; p && *p; p = next_line(p)) {
 		struct input i = { 0 };
 		char kind, users;
 		int used = 0;

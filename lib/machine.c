@@ -23,7 +23,7 @@ static char *state_value(const char *text, const char *key)
 {
 	size_t n = strlen(key);
 
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL)
+	for (const char *p = text; p && *p; p = next_line(p))
 		if (strncmp(p, key, n) == 0 && p[n] == '=')
 			return xstrndup(p + n + 1, strcspn(p + n + 1, "\n"));
 	return NULL;

@@ -8,7 +8,7 @@
 
 bool resolv_usable(const char *text)
 {
-	for (const char *p = text; p; p = strchr(p, '\n'), p += p != NULL) {
+	for (const char *p = text; p; p = next_line(p)) {
 		p += strspn(p, " \t");
 		if (!starts_with(p, "nameserver"))
 			continue;

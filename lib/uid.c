@@ -68,7 +68,7 @@ static int find(const struct uid_range *list, int n, const char *id)
 /* Whether a line "name:first:count" of /etc/subuid or /etc/subgid overlaps. */
 static bool given_away(const char *text, uint32_t base)
 {
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
+	for (const char *p = text; p && *p; p = next_line(p)) {
 		unsigned long long first, count;
 
 		if (sscanf(p, "%*[^:\n]:%llu:%llu", &first, &count) == 2 &&

@@ -95,6 +95,13 @@ bool ends_with(const char *s, const char *suffix)
 	return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
+const char *next_line(const char *p)
+{
+	const char *end = strchr(p, '\n');
+
+	return end ? end + 1 : NULL;
+}
+
 const char *quoted(const char *s)
 {
 	static char ring[4][120];

@@ -32,6 +32,8 @@ char *xfmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool streq(const char *a, const char *b);
 bool starts_with(const char *s, const char *prefix);
 bool ends_with(const char *s, const char *suffix);
+/* The line after the one that p is in; NULL: there is none. */
+const char *next_line(const char *p);
 /* A string for a message: what is not printable shown as \xNN, and a long one
  * cut with "...". Returns one of four static buffers. */
 const char *quoted(const char *s);
