@@ -106,11 +106,10 @@ static int check_privileges(struct check *c, struct err *e)
 static void unescape(char *s)
 {
 	char *to = s;
-	unsigned int c;
 
 	for (; *s; s++)
-		if (*s == '\\' && sscanf(s, "\\%3o", &c) == 1) {
-			*to++ = c;
+		if (*s == '\\' && strspn(s + 1, "01234567") >= 3) {
+			*to++ = (s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0');
 			s += 3;
 		} else {
 			*to++ = *s;
