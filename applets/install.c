@@ -67,14 +67,6 @@ static void tell(const struct job *j, const char *what, const char *path)
 		printf("%-7s %s%s\n", what, j->destdir, path);
 }
 
-static bool has(const struct strv *sv, const char *s)
-{
-	for (size_t i = 0; i < sv->n; i++)
-		if (streq(sv->v[i], s))
-			return true;
-	return false;
-}
-
 static struct item *add(struct job *j, char *path)
 {
 	j->items = xrealloc(j->items, j->n_items + 1, sizeof(*j->items));
@@ -219,7 +211,7 @@ static int item_look(struct job *j, struct item *i, struct err *e)
 	}
 	if (S_ISDIR(st.st_mode))
 		return err_set(e, NU_FAILED, "%s: a directory is in the way", path);
-	if (!i->same && !j->force && !has(&j->old_files, i->path))
+	if (!i->same && !j->force && !strv_has(&j->old_files, i->path))
 		return err_set(e, NU_FAILED, "%s: there already, and not from an installation of "
 					     "ours (--force replaces it)", path);
 	return 0;

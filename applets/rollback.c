@@ -19,6 +19,8 @@ static int pick(int dir, const char *id, unsigned int wanted, unsigned int *n, s
 	for (size_t i = 0; i < count; i++)
 		if (wanted ? list[i] == wanted : list[i] < current)
 			*n = list[i];
+	if (!*n && !wanted && !current)
+		return err_set(e, NU_FAILED, "%s: was never started, there is nothing to go back to", id);
 	if (!*n)
 		return wanted ? err_set(e, NU_FAILED, "%s: there is no generation %u", id, wanted) :
 				err_set(e, NU_FAILED, "%s: there is no generation before %u", id,

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -202,6 +203,16 @@ static int from_generation(struct decl *d, bool want_parameters, struct err *e)
 	return 0;
 }
 
+/* nix reads it again, and again: a pipe can be read once. */
+static int plain_file(const char *source, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (is_url(path) || (stat(path, &st) == 0 && S_ISREG(st.st_mode)))
+		return 0;
+	return err_set(e, NU_USAGE, "%s: expected a file", source);
+}
+
 int decl_read(struct decl *d, const char *id, const char *nix, const char *json,
 	      const char *nixpkgs, struct err *e)
 {
@@ -229,7 +240,8 @@ int decl_read(struct decl *d, const char *id, const char *nix, const char *json,
 		return err_set(e, NU_USAGE, "no id: give -i ID, or -j parameters with an \"id\"");
 	if (id_check(d->id, e) < 0)
 		return -1;
-	if (nix && (absolute(nix, &d->configuration, e) < 0 || read_text(nix, &d->text, e) < 0))
+	if (nix && (absolute(nix, &d->configuration, e) < 0 ||
+		    plain_file(nix, d->configuration, e) < 0 || read_text(nix, &d->text, e) < 0))
 		return -1;
 	return 0;
 }

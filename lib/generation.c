@@ -448,14 +448,6 @@ static void keys_in_use(struct strv *keys)
 	}
 }
 
-static bool has(const struct strv *sv, const char *s)
-{
-	for (size_t i = 0; i < sv->n; i++)
-		if (streq(sv->v[i], s))
-			return true;
-	return false;
-}
-
 int generation_drop_bases(struct err *e)
 {
 	autofree char *path = xfmt("%s/gcroots", store_dir());
@@ -469,7 +461,7 @@ int generation_drop_bases(struct err *e)
 		return lock < 0 ? -1 : errno == ENOENT ? 0 : err_errno(e, "%s", path);
 	keys_in_use(&keys);
 	for (struct dirent *d; !failed && (d = readdir(dir));) {
-		if (d->d_name[0] == '.' || has(&keys, d->d_name))
+		if (d->d_name[0] == '.' || strv_has(&keys, d->d_name))
 			continue;
 		autofree char *link = xfmt("%s/nix/var/nix/gcroots/nixunits/%s", root, d->d_name);
 		if ((unlink(link) < 0 && errno != ENOENT) ||

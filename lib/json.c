@@ -1,7 +1,6 @@
 /* json - cJSON documents read strictly, with errors that say where. */
 #include "json.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,18 +106,6 @@ cJSON *json_parse(const char *text, size_t n, struct err *e)
 	}
 	cJSON_Delete(j);
 	return NULL;
-}
-
-cJSON *json_load(int dirfd, const char *path, size_t limit, struct err *e)
-{
-	autobuf struct buf text = { 0 };
-
-	if (file_read(dirfd, path, limit, &text, e) < 0)
-		return NULL;
-	cJSON *j = json_parse(text.p, text.n, e);
-	if (!j)
-		err_wrap(e, "%s: ", path);
-	return j;
 }
 
 static void way(const struct jnode *n, struct buf *b)

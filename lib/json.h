@@ -26,8 +26,6 @@ struct jnode {
  * repeated key and without a NUL in a string. The caller owns the result
  * (cJSON_Delete). NULL and e (NU_USAGE), with line and column, when it is not. */
 cJSON *json_parse(const char *text, size_t n, struct err *e);
-/* The same for a file of at most limit bytes. */
-cJSON *json_load(int dirfd, const char *path, size_t limit, struct err *e);
 void cleanup_json(cJSON **j);
 #define autojson __attribute__((cleanup(cleanup_json)))
 

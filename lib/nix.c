@@ -61,11 +61,6 @@ void nix_release_signals(void)
 	handle_signals(SIG_DFL);
 }
 
-bool nix_interrupted(void)
-{
-	return interrupted;
-}
-
 static void progress_clear(struct progress *p)
 {
 	if (p->shown)

@@ -39,7 +39,6 @@ void nix_free(struct nix *nix);
 void nix_catch_signals(void);
 /* And deadly again. */
 void nix_release_signals(void);
-bool nix_interrupted(void);
 
 /* Where the machine's own packages are: what builds from them see of it. */
 #define NIX_HOST_PATHS                                                                 \

@@ -144,6 +144,14 @@ void strv_addf(struct strv *sv, const char *fmt, ...)
 	strv_add(sv, got(s));
 }
 
+bool strv_has(const struct strv *sv, const char *s)
+{
+	for (size_t i = 0; i < sv->n; i++)
+		if (streq(sv->v[i], s))
+			return true;
+	return false;
+}
+
 void strv_free(struct strv *sv)
 {
 	for (size_t i = 0; i < sv->n; i++)
