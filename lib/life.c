@@ -101,9 +101,13 @@ static bool starting(const char *id)
 	autofree char *unit = xfmt("nixunits@%s.service", id);
 	char *argv[] = { (char *)"systemctl", (char *)"show", (char *)"--property=SubState",
 			 unit, NULL };
+	autofree char *cgroup = xfmt("/sys/fs/cgroup/machine.slice/%s", unit);
 	autobuf struct buf out = { 0 };
 	struct err ignored;
 
+	/* Without a process nothing starts, and systemd need not be asked. */
+	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 && access(cgroup, F_OK) < 0)
+		return false;
 	return proc_output(argv, true, &out, &ignored) == 0 && out.n &&
 	       starts_with(out.p, "SubState=start");
 }
