@@ -205,7 +205,7 @@ static void show_text_link(const struct live *live, const struct live_link *l,
 	char text[ADDR_TEXT], via[ADDR_TEXT];
 	size_t n;
 
-	printf("%-9s  %-15s  %-7s  mtu %u%s%s\n", net_where_name(where), l->name,
+	printf("%-9s  %-15s  %-7s  mtu %u%s%s\n", net_where_name(where), plain(l->name),
 	       !(l->flags & IFF_UP) ? "down" : l->flags & IFF_RUNNING ? "up" : "waiting", l->mtu,
 	       loopback ? "" : "  ", loopback ? "" : mac_text(l->mac, text));
 	const struct live_addr *a = live_addrs_of(live, l->index, &n);

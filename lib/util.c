@@ -102,21 +102,40 @@ const char *next_line(const char *p)
 	return end ? end + 1 : NULL;
 }
 
+/* How many bytes at s a terminal takes for a command: a control character of ASCII, or
+ * of UTF-8's second block (U+0080 to U+009F). */
+static int control(const char *s)
+{
+	unsigned char c = s[0], next = c ? s[1] : 0;
+
+	if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+		return 2;
+	return (c && c < ' ') || c == 0x7f;
+}
+
+const char *plain(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (control(p))
+			return quoted(s);
+	return s;
+}
+
 const char *quoted(const char *s)
 {
 	static char ring[4][120];
 	static unsigned int turn;
 	char *start = ring[turn++ % ARRAY_SIZE(ring)], *p = start;
-	const char *end = start + sizeof(ring[0]) - 8;
+	const char *end = start + sizeof(ring[0]) - 16;
 
 	*p++ = '"';
-	for (; *s && p < end; s++) {
-		unsigned char c = *s;
+	while (*s && p < end) {
+		int n = control(s);
 
-		if (c < ' ' || c == 0x7f)
-			p += sprintf(p, "\\x%02x", c);
-		else
-			*p++ = c;
+		if (!n)
+			*p++ = *s++;
+		for (; n; n--)
+			p += sprintf(p, "\\x%02x", (unsigned char)*s++);
 	}
 	p += sprintf(p, *s ? "...\"" : "\"");
 	return start;

@@ -37,6 +37,9 @@ const char *next_line(const char *p);
 /* A string for a message: what is not printable shown as \xNN, and a long one
  * cut with "...". Returns one of four static buffers. */
 const char *quoted(const char *s);
+/* A name that others gave, for a terminal: as it is, or quoted() where it holds what a
+ * terminal would obey. */
+const char *plain(const char *s);
 
 /* A NULL-terminated vector of owned strings. Start it as { 0 }. */
 struct strv {

@@ -278,8 +278,22 @@ static void test_ids(void)
 	   "a newline, shown");
 }
 
+static void names_of_others(void)
+{
+	autofree char *long_one = xalloc(400);
+
+	is(plain("br0.7"), "br0.7", "a plain name is shown as it is");
+	is(plain("x\033[31m"), "\"x\\x1b[31m\"", "one with an escape is not");
+	is(plain("x\302\2331m"), "\"x\\xc2\\x9b1m\"", "nor is one with UTF-8's");
+	is(plain("gr\303\274n"), "gr\303\274n", "other letters are");
+	for (int i = 0; i < 399; i++)
+		long_one[i] = i % 2 ? '\233' : '\302';
+	ok(strlen(quoted(long_one)) < 120 && ends_with(quoted(long_one), "...\""), "a long one is cut");
+}
+
 int main(void)
 {
+	names_of_others();
 	test_whole();
 	test_defaults();
 	test_errors();
