@@ -23,6 +23,7 @@
   reader ? {
     inherit import;
     module = m: m;
+    library = lib: lib;
   },
 }:
 let
@@ -33,7 +34,8 @@ let
     { config, ... }:
     let
       d = (lib.toFunction declaration) {
-        inherit lib pkgs properties id config;
+        inherit pkgs properties id config;
+        lib = reader.library lib;
       };
     in
     if !lib.isAttrs d then
@@ -57,7 +59,8 @@ let
   inherit (outer) config;
 
   guest = evalConfig {
-    inherit lib system;
+    inherit system;
+    lib = reader.library lib;
     specialArgs = config.specialArgs;
     modules = [
       (import ./guest.nix {

@@ -103,8 +103,24 @@ let
       m // { imports = map module m.imports; }
     else
       m;
+
+  # A library whose functions that read files are traced too.
+  library =
+    lib:
+    let
+      ours = {
+        importJSON = path: builtins.fromJSON (readers.readFile path);
+        importTOML = path: builtins.fromTOML (readers.readFile path);
+        fileContents = path: lib.removeSuffix "\n" (readers.readFile path);
+        inherit (readers) readFile pathExists;
+      };
+      # Those that it has, under their names at the top and in their sets.
+      extend = set: set // builtins.intersectAttrs set ours;
+    in
+    extend lib
+    // builtins.mapAttrs (_: extend) (builtins.intersectAttrs { trivial = null; strings = null; } lib);
 in
 {
   import = traced;
-  inherit module;
+  inherit module library;
 }

@@ -224,7 +224,6 @@ cat >"$T/user/config.nix" <<-'X'
 	  config.imports = [ ./module.nix ];
 	}
 X
-sed -i 's/lib.importJSON ./builtins.fromJSON (builtins.readFile ./; s/data.json);/data.json));/' "$T/user/config.nix"
 run evaluate "$T/user/config.nix" document
 succeeds 'a declaration of several files evaluates'
 is "$(printf '%s\n' "$err" | said | sed "s,$T/user,," | grep -v '/etc/' | sort -u)" 'dir /dir
