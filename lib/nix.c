@@ -389,7 +389,9 @@ void nix_free(struct nix *nix)
 void nix_options(struct strv *argv, bool offline)
 {
 	static const char *const log[] = { "--log-format", "internal-json", "-vv" };
-	static const char *const local[] = { "--option", "build-users-group", "" };
+	/* flakes: for a package set named by a flake reference, whatever nix.conf says. */
+	static const char *const local[] = { "--option", "build-users-group", "",
+					     "--option", "extra-experimental-features", "flakes" };
 	static const char *const alone[] = {
 		"--option", "substituters",	"",
 		"--option", "sandbox-paths",	NIX_HOST_PATHS,
