@@ -24,10 +24,10 @@ static int eval(struct decl *d, const char *work, const char *field, bool trace,
 		return -1;
 	strv_add(&nix.argv, "nix-instantiate");
 	nix_options(&nix.argv, decl_is_debian(d));
-	static const char *const args[] = { "--eval", "--strict", "--json", "--readonly-mode",
-					    "--store", "dummy://" };
+	static const char *const args[] = { "--eval", "--strict", "--json" };
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
 		strv_add(&nix.argv, args[i]);
+	decl_eval_store(d, &nix.argv);
 	if (trace)
 		strv_add(&nix.argv, "--show-trace");
 	decl_args(d, work, path, false, &nix.argv);

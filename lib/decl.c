@@ -260,6 +260,20 @@ int decl_complete(struct decl *d, struct err *e)
 	return 0;
 }
 
+void decl_eval_store(const struct decl *d, struct strv *argv)
+{
+	autofree char *root = store_base_root();
+
+	if (decl_is_debian(d) || d->nixpkgs[0] == '/') {
+		strv_add(argv, "--readonly-mode");
+		strv_add(argv, "--store");
+		strv_add(argv, "dummy://");
+	} else if (geteuid() == 0) {
+		strv_add(argv, "--store");
+		strv_add(argv, root);
+	}
+}
+
 int decl_choose_nixpkgs(struct decl *d, struct err *e)
 {
 	struct nix probe = { .what = "nixpkgs" };
@@ -268,13 +282,14 @@ int decl_choose_nixpkgs(struct decl *d, struct err *e)
 		return 0;
 	strv_add(&probe.argv, "nix-instantiate");
 	nix_options(&probe.argv, false);
-	static const char *const args[] = { "--eval", "--store", "dummy://", "--option",
-					    "download-attempts", "1", "--option", "connect-timeout",
-					    "5", "--option", "tarball-ttl", "604800", "--expr" };
+	static const char *const args[] = { "--eval", "--option", "download-attempts", "1",
+					    "--option", "connect-timeout", "5", "--option",
+					    "tarball-ttl", "604800" };
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
 		strv_add(&probe.argv, args[i]);
-	strv_addf(&probe.argv, "builtins.pathExists (import %s/nixpkgs.nix \"\" + \"/lib\")",
-		  store_nix_dir());
+	decl_eval_store(d, &probe.argv);
+	strv_add(&probe.argv, "--expr");
+	strv_addf(&probe.argv, "import %s/nixpkgs.nix \"\"", store_nix_dir());
 	int failed = nix_run(&probe, e);
 	nix_free(&probe);
 	if (!failed || e->code != NU_FAILED)
