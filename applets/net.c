@@ -41,22 +41,18 @@ static struct unit *load(const struct args *a, struct err *e)
 static int open_netns(const struct args *a, const char *id, struct err *e)
 {
 	struct machine m;
-	autofree char *path = NULL;
 
 	if (a->netns)
 		return net_open(a->netns, e);
-	if (a->pid)
-		path = xfmt("/proc/%lu/ns/net", opt_number("pid", a->pid, 1, 1UL << 22));
-	else {
-		int found = machine_find(id, &m, e);
-
-		if (found < 0)
-			return -1;
-		if (found == 0)
-			return err_set(e, NU_FAILED, "%s is not running", id);
-		path = xfmt("/proc/%d/ns/net", (int)m.leader);
+	if (a->pid) {
+		autofree char *path = xfmt("/proc/%lu/ns/net",
+					   opt_number("pid", a->pid, 1, 1UL << 22));
+		return net_open(path, e);
 	}
-	return net_open(path, e);
+	int found = machine_find(id, &m, e);
+	if (found == 0)
+		return err_set(e, NU_FAILED, "%s is not running", id);
+	return found < 0 ? -1 : machine_ns(&m, "net", e);
 }
 
 static int fail(const char *id, struct err *e)

@@ -7,17 +7,18 @@
  * exec: nothing of ours stays in between. The merged store is mounted in a mount
  * namespace of this process alone, so whatever ends it, no mount is left.
  *
- * A short-lived child waits until the machine has a leader, configures its network,
+ * A short-lived process waits until the machine has a leader, configures its network,
  * firewall and kernel parameters, and ends. If it can't, it ends the machine: a container
  * never runs with less than declared.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../lib/applet.h"
@@ -191,27 +192,49 @@ static void leave_cgroup(void)
 		warn("%s: %s", procs, strerror(errno));
 }
 
-/* In the child: wait for the machine, give it what comes from outside. */
-static _Noreturn void set_up(const struct unit *u, pid_t nspawn)
+/* Waits for the machine, gives it what comes from outside. nspawn: a pidfd of it. */
+static _Noreturn void set_up(const struct unit *u, int nspawn)
 {
 	struct machine m;
 	struct err e;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != nspawn)
-		_exit(NU_FAILED);
 	leave_cgroup();
-	int found = machine_await(u->id, LEADER_WAIT_MS, &m, &e);
-	if (found == 1 && setup_apply(u, m.leader, &e) == 0)
+	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
+	if (found == 1 && setup_apply(u, &m, &e) == 0)
 		_exit(NU_OK);
+	struct pollfd ended = { .fd = nspawn, .events = POLLIN };
+	if (found == 0 && poll(&ended, 1, 0) > 0)
+		_exit(NU_FAILED);
 	if (found == 0)
 		err_set(&e, NU_FAILED, "the machine did not appear within %d s",
 			LEADER_WAIT_MS / 1000);
 	err_wrap(&e, "%s: ", u->id);
 	say_err(&e);
 	/* Not a shutdown: there is no init yet that would understand one. */
-	kill(found == 1 ? m.leader : nspawn, SIGKILL);
+	autoclose int leader = found == 1 ? machine_open(&m, &e) : -1;
+	syscall(SYS_pidfd_send_signal, leader < 0 ? nspawn : leader, SIGKILL, NULL, 0);
 	_exit(NU_FAILED);
+}
+
+/* A grandchild, that the end of it be no SIGCHLD to nspawn: systemd's calls to machined
+ * fail when a signal interrupts them. */
+static int start_set_up(const struct unit *u, struct err *e)
+{
+	autoclose int self = syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (self < 0)
+		return err_errno(e, "pidfd_open");
+	pid_t child = fork();
+	if (child < 0)
+		return err_errno(e, "fork");
+	if (child == 0) {
+		pid_t grandchild = fork();
+		if (grandchild == 0)
+			set_up(u, self);
+		_exit(grandchild < 0 ? errno : 0);
+	}
+	errno = proc_wait(child);
+	return errno ? err_errno(e, "fork") : 0;
 }
 
 /* --extra: the declared shell text, in the container, by its own shell. */
@@ -283,12 +306,10 @@ static int run_main(int argc, char **argv)
 		return NU_OK;
 	}
 
-	pid_t self = getpid();
-	pid_t child = fork();
-	if (child < 0)
-		die(NU_FAILED, "%s: fork: %s", r.u->id, strerror(errno));
-	if (child == 0)
-		set_up(r.u, self);
+	if (start_set_up(r.u, &e) < 0) {
+		err_wrap(&e, "%s: ", r.u->id);
+		return say_err(&e);
+	}
 	/* nspawn judges by the libraries in the root directory which cgroup hierarchy its
 	 * init understands; ours come with the store. */
 	setenv("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1", 1);

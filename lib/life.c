@@ -77,11 +77,14 @@ static void show_journal(const char *id, time_t since)
 	autofree char *from = xfmt("--since=@%lld", (long long)since);
 	char *argv[] = { (char *)"journalctl", (char *)"--no-pager", (char *)"-q", (char *)"-o",
 			 (char *)"cat", from, (char *)"-u", unit, NULL };
+	char *sync[] = { (char *)"journalctl", (char *)"--sync", NULL };
 	autobuf struct buf out = { 0 };
 	struct err ignored;
 	autostrv struct strv lines = { 0 };
 	size_t ours = 0;
 
+	/* What was written last may not have been read from its pipe yet. */
+	proc_output(sync, true, &out, &ignored);
 	if (proc_output(argv, true, &out, &ignored) != 0 || !out.n)
 		return;
 	for (char *line = strtok(out.p, "\n"); line; line = strtok(NULL, "\n")) {
@@ -259,7 +262,7 @@ static int stop_locked(const char *id, struct err *e)
 
 	/* systemd's own way to stop an nspawn whose init isn't there yet is to wait. */
 	if (running == 0 && starting(id))
-		running = machine_await(id, APPEAR_MS, &m, e);
+		running = machine_await(id, -1, APPEAR_MS, &m, e);
 	if (running < 0)
 		return -1;
 	if (running && end_intruders(id, &m, e) < 0)

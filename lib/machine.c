@@ -98,7 +98,7 @@ void machine_forget(const char *id)
 		proc_output(unregister, true, &out, &ignored);
 }
 
-int machine_await(const char *id, int wait_ms, struct machine *m, struct err *e)
+int machine_await(const char *id, int awaited, int wait_ms, struct machine *m, struct err *e)
 {
 	int64_t end = now_ms() + wait_ms;
 	autoclose int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -112,7 +112,9 @@ int machine_await(const char *id, int wait_ms, struct machine *m, struct err *e)
 	    (errno != ENOENT || inotify_add_watch(fd, "/run/systemd", IN_CREATE) < 0))
 		return err_errno(e, MACHINES);
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		/* poll(2) passes over a descriptor of -1. */
+		struct pollfd p[] = { { .fd = fd, .events = POLLIN },
+				      { .fd = awaited, .events = POLLIN } };
 		int64_t left = end - now_ms();
 		int found;
 
@@ -122,7 +124,9 @@ int machine_await(const char *id, int wait_ms, struct machine *m, struct err *e)
 		found = machine_find(id, m, e);
 		if (found != 0 || left <= 0)
 			return found;
-		if (poll(&p, 1, left) > 0)
+		if (poll(p, 2, left) > 0 && p[1].revents)
+			return 0;
+		if (p[0].revents)
 			while (read(fd, events, sizeof(events)) > 0)
 				;
 	}
@@ -237,7 +241,15 @@ int machine_open(const struct machine *m, struct err *e)
 int machine_ns(const struct machine *m, const char *kind, struct err *e)
 {
 	autofree char *path = xfmt("/proc/%d/ns/%s", m->leader, kind);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	autoclose int leader = machine_open(m, e);
 
-	return fd < 0 ? err_errno(e, "%s", path) : fd;
+	if (leader < 0)
+		return -1;
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "%s", path);
+	/* The leader lives yet, so the path was its own. */
+	if (syscall(SYS_pidfd_send_signal, leader, 0, NULL, 0) < 0)
+		return err_set(e, NU_FAILED, "the leader, process %d, has gone", m->leader);
+	return steal_fd(&fd);
 }

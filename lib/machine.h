@@ -27,8 +27,9 @@ int machine_find(const char *id, struct machine *m, struct err *e);
  * with its nspawn it stays there as long as its service is tried again, and bars the
  * name. Nothing is done about a live one, or one that isn't ours. */
 void machine_forget(const char *id);
-/* Waits for it to appear, by inotify(7), at most wait_ms. As machine_find. */
-int machine_await(const char *id, int wait_ms, struct machine *m, struct err *e);
+/* Waits for it to appear, by inotify(7), at most wait_ms, and no longer than the process
+ * of the pidfd awaited lives (-1: whatever lives). As machine_find. */
+int machine_await(const char *id, int awaited, int wait_ms, struct machine *m, struct err *e);
 /* A number out of the machine's cgroup ("memory.current", "pids.current"); -1: none. */
 int64_t machine_number(const struct machine *m, const char *file);
 /* The processes in the leader's PID namespace whose parents aren't: those that
@@ -41,7 +42,8 @@ bool process_gone(pid_t pid, int wait_ms);
 /* A pidfd of the leader, which is surely the machine's: its number may have been given to
  * another process since it was read. -1 and e. */
 int machine_open(const struct machine *m, struct err *e);
-/* Opens /proc/<leader>/ns/<kind>. -1 and e. */
+/* Opens a namespace of the leader ("net", as in /proc/PID/ns), surely the machine's as above.
+ * -1 and e. */
 int machine_ns(const struct machine *m, const char *kind, struct err *e);
 
 #endif

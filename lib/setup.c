@@ -1,9 +1,6 @@
 /* setup - what a container gets from outside once its namespaces are there. */
 #include "setup.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "net.h"
 #include "sysctl.h"
 #include "util.h"
@@ -15,14 +12,11 @@ int setup_check(const struct unit *u, struct err *e)
 	return net_plan(u, &p, e);
 }
 
-int setup_apply(const struct unit *u, pid_t leader, struct err *e)
+int setup_apply(const struct unit *u, const struct machine *m, struct err *e)
 {
-	autofree char *path = xfmt("/proc/%d/ns/net", leader);
-	autoclose int netns = open(path, O_RDONLY | O_CLOEXEC);
+	autoclose int netns = machine_ns(m, "net", e);
 
-	if (netns < 0)
-		return err_errno(e, "%s", path);
-	if (sysctl_apply(u, leader, e) < 0)
+	if (netns < 0 || sysctl_apply(u, m->leader, e) < 0)
 		return -1;
 	return u->net.private && !u->net.netns ? net_up(u, netns, e) : 0;
 }
