@@ -26,7 +26,8 @@ cflags = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"
 	-DSTATIC=$(STATIC) $(WARN) \
 	-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -ffile-prefix-map=$(CURDIR)=. \
 	-isystem $(B)/deps/include $(CFLAGS) $(CPPFLAGS)
-ldflags = -Wl,--gc-sections -Wl,--build-id=none -L$(B)/deps/lib $(LDFLAGS)
+# Constants in one segment with the code: no padding in between, and two mappings less.
+ldflags = -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,--build-id=none -L$(B)/deps/lib $(LDFLAGS)
 libs = -lmnl -lcap -lcjson
 ifeq ($(STATIC),1)
 ldflags += -static

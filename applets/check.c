@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../lib/applet.h"
+#include "../lib/cap.h"
 #include "../lib/drift.h"
 #include "../lib/json.h"
 #include "../lib/net.h"
@@ -70,35 +71,37 @@ static int check_privileges(struct check *c, struct err *e)
 {
 	const struct nspawn nowhere = { .root = "", .store = "", .unit_json = "", .machine_id = "" };
 	autostrv struct strv argv = { 0 }, flags = { 0 };
-	autobuf struct buf status = { 0 }, map = { 0 };
-	unsigned long long live = 0;
-	unsigned int first = 0, base = 0, count = 0;
+	autobuf struct buf map = { 0 };
+	struct cap_state state;
+	uint64_t range[3] = { 0 }; /* first UID inside, outside, how many */
 	uint32_t declared = 0;
 
-	if (proc_file(c, "status", &status, e) < 0 || proc_file(c, "uid_map", &map, e) < 0)
+	if (cap_state(c->s.machine.leader, &state) < 0)
+		return err_errno(e, "/proc/%d/status", c->s.machine.leader);
+	if (proc_file(c, "uid_map", &map, e) < 0)
 		return -1;
 	nspawn_argv(c->u, &nowhere, &argv);
 	/* Bits beyond what this kernel knows are in no process's set. */
 	unsigned long long wanted = nspawn_bounding(&argv, &flags);
-	const char *line = strstr(status.p, "\nCapBnd:");
-	if (line)
-		sscanf(line, "\nCapBnd: %llx", &live);
-	if (live & ~wanted)
+	if (state.set[CAP_BND] & ~wanted)
 		drift_add(c->list, "caps", NULL, "bounding set", hexadecimal(wanted),
-			  hexadecimal(live));
-	line = strstr(status.p, "\nNoNewPrivs:");
-	if (!line || atoi(line + 12) != 1)
+			  hexadecimal(state.set[CAP_BND]));
+	if (!state.no_new_privs)
 		drift_add(c->list, "caps", NULL, "no_new_privs", cJSON_CreateTrue(),
 			  cJSON_CreateFalse());
 
-	sscanf(map.p, "%u %u %u", &first, &base, &count);
+	const char *p = map.p;
+	for (int i = 0; i < 3; i++) {
+		take_blanks(&p);
+		take_number(&p, &range[i]);
+	}
 	if (!c->u->private_users)
 		return 0;
 	if (uid_get(c->id, &declared, e) < 0)
 		return -1;
-	if (first != 0 || base != declared || count != UID_COUNT)
+	if (range[0] != 0 || range[1] != declared || range[2] != UID_COUNT)
 		drift_add(c->list, "users", NULL, "range", cJSON_CreateNumber(declared),
-			  cJSON_CreateNumber(base));
+			  cJSON_CreateNumber(range[1]));
 	return 0;
 }
 
@@ -125,8 +128,14 @@ static char mounted(const char *mountinfo, const char *target)
 
 	for (const char *p = mountinfo; p && *p; p = next_line(p)) {
 		char point[4096], options[256];
+		const char *field = p;
 
-		if (sscanf(p, "%*s %*s %*s %*s %4095s %255s", point, options) != 2)
+		for (int skip = 0; skip < 4; skip++) {
+			field += strcspn(field, " \n");
+			take_blanks(&field);
+		}
+		if (!take_word(&field, point, sizeof(point)) || !take_blanks(&field) ||
+		    !take_word(&field, options, sizeof(options)))
 			continue;
 		unescape(point);
 		if (streq(point, target))

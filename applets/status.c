@@ -9,6 +9,7 @@
  * Exit status 0: all run; 1: one doesn't; 3: one is unknown.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
@@ -39,21 +40,32 @@ static void answer_free(struct answer *a)
 	strv_free(&a->addresses);
 }
 
+/* The memory a process takes, in bytes. */
+static int64_t resident(int pid)
+{
+	autofree char *path = xfmt("/proc/%d/statm", pid);
+	uint64_t total, pages;
+	char text[128];
+
+	if (file_peek(path, text, sizeof(text)) <= 0)
+		return 0;
+	const char *p = text;
+	if (!take_number(&p, &total) || !take_blanks(&p) || !take_number(&p, &pages))
+		return 0;
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
 /* Where the kernel does not account for the cgroup: the sum over its processes. */
 static void sum_processes(const char *dir, struct answer *a)
 {
 	autofree char *path = xfmt("%s/cgroup.procs", dir);
-	autofile FILE *f = fopen(path, "re");
-	int pid;
+	autobuf struct buf procs = { 0 };
+	struct err ignored;
+	uint64_t pid;
 
-	while (f && fscanf(f, "%d", &pid) == 1) {
-		autofree char *statm = xfmt("/proc/%d/statm", pid);
-		char text[128];
-		long resident = 0;
-
-		if (file_peek(statm, text, sizeof(text)) > 0)
-			sscanf(text, "%*s %ld", &resident);
-		a->memory += resident * sysconf(_SC_PAGESIZE);
+	file_read(AT_FDCWD, path, 8 << 20, &procs, &ignored);
+	for (const char *p = procs.p; p && take_number(&p, &pid); take_char(&p, '\n')) {
+		a->memory += resident(pid);
 		a->tasks++;
 	}
 	DIR *d = opendir(dir);
@@ -164,7 +176,7 @@ static void row(const char *label, const char *fmt, ...)
 static void print_text(const struct answer *a)
 {
 	autobuf struct buf addresses = { 0 };
-	char when[32];
+	char since[UTC_TEXT];
 
 	printf("%s\n", a->id);
 	row("status", "%s%s", state_name(a->s.state), a->s.in_nixos ? ", declared by the host" : "");
@@ -184,9 +196,9 @@ static void print_text(const struct answer *a)
 	if (addresses.n)
 		row("addresses", "%s", addresses.p);
 	row("leader", "%d", a->s.machine.leader);
-	time_t since = a->s.machine.since;
-	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", localtime(&since));
-	row("since", "%s", when);
+	long long minutes = (time(NULL) - a->s.machine.since) / 60;
+	utc_text(a->s.machine.since, since);
+	row("since", "%s UTC, %lldh %02lldmin ago", since, minutes / 60, minutes % 60);
 	if (a->memory >= 0)
 		row("memory", "%.1f MiB", a->memory / 1048576.0);
 	if (a->tasks >= 0)

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util.h"
@@ -100,14 +101,14 @@ int mac_parse(const char *text, unsigned char mac[6], struct err *e)
 {
 	static const char hex[] = "0123456789abcdefABCDEF", zero[6];
 
-	/* sscanf alone would take blanks and signs for digits. */
+	/* strtoul alone would take blanks and signs for digits. */
 	for (int i = 0; i < 17; i++)
 		if (i % 3 == 2 ? text[i] != ':' : !text[i] || !strchr(hex, text[i]))
 			return addr_bad(text, e, "not a MAC address such as 02:00:00:00:00:01");
 	if (text[17])
 		return addr_bad(text, e, "not a MAC address such as 02:00:00:00:00:01");
-	sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3],
-	       &mac[4], &mac[5]);
+	for (int i = 0; i < 6; i++)
+		mac[i] = strtoul(text + 3 * i, NULL, 16);
 	if (mac[0] & 1)
 		return addr_bad(text, e, "a multicast MAC address, no interface can have it");
 	if (memcmp(mac, zero, 6) == 0)

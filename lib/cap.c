@@ -2,6 +2,7 @@
 #include "cap.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +100,44 @@ int cap_number(const char *name, struct err *e)
 	if (*nearest)
 		last = "; did you mean ";
 	return err_set(e, NU_USAGE, "%s: not a capability%s%s", quoted(name), last, nearest);
+}
+
+const char *const cap_set_names[] = { "bounding", "effective", "permitted", "inheritable",
+				      "ambient" };
+
+/* The value of "Key:\tvalue", a line of /proc/PID/status; "" where there is none. A
+ * process can give itself a name, but none with a newline in it. */
+static const char *status_value(const char *status, const char *key)
+{
+	for (const char *p = status; p; p = next_line(p))
+		if (starts_with(p, key)) {
+			p += strlen(key);
+			take_blanks(&p);
+			return p;
+		}
+	return "";
+}
+
+int cap_state(pid_t pid, struct cap_state *state)
+{
+	static const char *const keys[] = { "CapBnd:", "CapEff:", "CapPrm:", "CapInh:", "CapAmb:" };
+	char path[64], text[8192];
+
+	*state = (struct cap_state){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (file_peek(path, text, sizeof(text)) < 0)
+		return -1;
+	for (int i = 0; i < CAP_SETS; i++) {
+		const char *value = status_value(text, keys[i]);
+
+		if (!take_hex(&value, &state->set[i])) {
+			errno = EPROTO;
+			return -1;
+		}
+	}
+	state->no_new_privs = *status_value(text, "NoNewPrivs:") == '1';
+	state->seccomp = atoi(status_value(text, "Seccomp:"));
+	return 0;
 }
 
 bool cap_allowed(const char *name, const char *const *allowed, size_t n)

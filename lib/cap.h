@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "say.h"
 
@@ -12,6 +14,18 @@
 int cap_number(const char *name, struct err *e);
 /* "CAP_NET_ADMIN", or "CAP_47" for what libcap has no name for. Static storage. */
 const char *cap_label(int number);
+
+/* What the kernel says of a process. */
+enum cap_set { CAP_BND, CAP_EFF, CAP_PRM, CAP_INH, CAP_AMB, CAP_SETS };
+struct cap_state {
+	uint64_t set[CAP_SETS];
+	bool no_new_privs;
+	int seccomp; /* 0: none, 1: strict, 2: a filter */
+};
+/* "bounding", "effective", ... */
+extern const char *const cap_set_names[CAP_SETS];
+/* Returns 0, or -1 with errno: ENOENT or ESRCH where there is no such process. */
+int cap_state(pid_t pid, struct cap_state *state);
 
 /* The capabilities dropped unless declared: name i, or NULL at the end. */
 const char *cap_dropped_by_default(size_t i);

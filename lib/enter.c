@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "applet.h"
+#include "cap.h"
 #include "inside.h"
 #include "machine.h"
 #include "proc.h"
@@ -42,17 +43,12 @@ struct visit {
  * once it has no_new_privs, which nspawn sets after them: before, it is nspawn's. */
 static int read_bounding(pid_t leader, uint64_t *caps, struct err *e)
 {
-	autofree char *path = xfmt("/proc/%d/status", leader);
-	char text[8192];
-	unsigned long long set = 0;
+	struct cap_state state;
 
-	if (file_peek(path, text, sizeof(text)) < 0)
-		return err_errno(e, "%s", path);
-	const char *line = strstr(text, "\nCapBnd:");
-	if (!line || sscanf(line, "\nCapBnd: %llx", &set) != 1)
-		return err_set(e, NU_FAILED, "%s: no CapBnd", path);
-	*caps = set;
-	if (!strstr(text, "\nNoNewPrivs:\t1"))
+	if (cap_state(leader, &state) < 0)
+		return err_errno(e, "/proc/%d/status", leader);
+	*caps = state.set[CAP_BND];
+	if (!state.no_new_privs)
 		return err_set(e, NU_FAILED, "it is just starting");
 	return 0;
 }

@@ -376,22 +376,34 @@ void inputs_print(const struct inputs *in, struct buf *b)
 	}
 }
 
+/* What stands before the path. */
+static bool take_input(const char **p, struct input *i)
+{
+	long long *const numbers[] = { &i->size, &i->mtime_ns, &i->ctime_ns, &i->ino };
+	char kind[3];
+
+	if (!take_word(p, kind, sizeof(kind)) || !strchr(kinds, kind[0]) || !kind[1] ||
+	    !take_char(p, ' ') || !take_word(p, i->hash, sizeof(i->hash)))
+		return false;
+	for (size_t k = 0; k < ARRAY_SIZE(numbers); k++)
+		if (!take_char(p, ' ') || !take_signed(p, numbers[k]))
+			return false;
+	i->kind = strchr(kinds, kind[0]) - kinds;
+	i->users = kind[1] == 'u';
+	return take_char(p, ' ');
+}
+
 int inputs_parse(struct inputs *in, const char *text, struct err *e)
 {
 	for (const char *p = text; p && *p; p = next_line(p)) {
 		struct input i = { 0 };
-		char kind, users;
-		int used = 0;
 
 		if (!starts_with(p, "input "))
 			continue;
-		if (sscanf(p, "input %c%c %64s %lld %lld %lld %lld %n", &kind, &users, i.hash,
-			   &i.size, &i.mtime_ns, &i.ctime_ns, &i.ino, &used) != 7 ||
-		    !used || !strchr(kinds, kind))
+		const char *rest = p + strlen("input ");
+		if (!take_input(&rest, &i))
 			return err_set(e, NU_FAILED, "not a line of inputs: %.40s", p);
-		i.kind = strchr(kinds, kind) - kinds;
-		i.users = users == 'u';
-		i.path = xstrndup(p + used, strcspn(p + used, "\n"));
+		i.path = xstrndup(rest, strcspn(rest, "\n"));
 		in->v = xrealloc(in->v, in->n + 1, sizeof(i));
 		in->v[in->n++] = i;
 	}

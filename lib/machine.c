@@ -143,16 +143,17 @@ int64_t machine_number(const struct machine *m, const char *file)
 static pid_t parent_of(pid_t pid)
 {
 	char path[64], text[512];
-	int parent = 0;
+	uint64_t parent;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	if (file_peek(path, text, sizeof(text)) < 0)
 		return 0;
 	/* The command between parentheses may hold anything; the last ")" ends it. */
-	char *after = strrchr(text, ')');
-	if (!after || sscanf(after, ") %*c %d", &parent) != 1)
+	const char *after = strrchr(text, ')');
+	if (!after || strlen(after) < 4)
 		return 0;
-	return parent;
+	after += strlen(") S ");
+	return take_number(&after, &parent) ? (pid_t)parent : 0;
 }
 
 static bool pid_ns_of(pid_t pid, struct stat *st)

@@ -24,11 +24,11 @@
 static int complaint(const char *said, struct err *e)
 {
 	const char *place = starts_with(said, "/dev/stdin:") ? said + strlen("/dev/stdin:") : NULL;
-	int line = 0, used = 0;
+	uint64_t line;
 
-	if (place && sscanf(place, "%d%n", &line, &used) == 1 && line > 1)
-		return err_set(e, NU_FAILED, "nft: line %d, column %.*s", line - 1,
-			       (int)strcspn(place + used + 1, "\n"), place + used + 1);
+	if (place && take_number(&place, &line) && take_char(&place, ':') && line > 1)
+		return err_set(e, NU_FAILED, "nft: line %d, column %.*s", (int)line - 1,
+			       (int)strcspn(place, "\n"), place);
 	return err_set(e, NU_FAILED, "nft: %.*s", (int)strcspn(said, "\n"), said);
 }
 

@@ -17,6 +17,18 @@ static int open_dir(struct err *e)
 	return fd < 0 ? err_errno(e, "%s", store_dir()) : fd;
 }
 
+static bool take_range(const char **p, struct uid_range *r)
+{
+	uint64_t base;
+
+	if (!take_number(p, &base) || base < UID_FIRST || base > UID_LAST || base % UID_COUNT ||
+	    !take_char(p, ' ') || !take_word(p, r->id, sizeof(r->id)))
+		return false;
+	r->base = base;
+	return strspn(r->id, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(r->id) &&
+	       take_char(p, '\n');
+}
+
 /* Reads the registry; n ranges into *list. */
 static int read_ranges(int dir, struct uid_range **list, struct err *e)
 {
@@ -28,19 +40,15 @@ static int read_ranges(int dir, struct uid_range **list, struct err *e)
 		return 0;
 	if (file_read(dir, "uidmap", 8 << 20, &text, e) < 0)
 		return -1;
-	for (char *p = text.p; *p; line++) {
+	for (const char *p = text.p; *p; line++) {
 		struct uid_range r = { 0 };
-		int used = 0;
 
-		if (sscanf(p, "%u %64[a-z0-9-]%n", &r.base, r.id, &used) != 2 || p[used++] != '\n' ||
-		    r.base < UID_FIRST || r.base > UID_LAST || r.base % UID_COUNT ||
-		    (n && (*list)[n - 1].base >= r.base)) {
+		if (!take_range(&p, &r) || (n && (*list)[n - 1].base >= r.base)) {
 			free(*list);
 			*list = NULL;
 			return err_set(e, NU_FAILED, "%s/uidmap: line %d is not \"BASE ID\" in "
 						     "ascending order", store_dir(), line);
 		}
-		p += used;
 		*list = xrealloc(*list, n + 1, sizeof(r));
 		(*list)[n++] = r;
 	}
@@ -69,10 +77,11 @@ static int find(const struct uid_range *list, int n, const char *id)
 static bool given_away(const char *text, uint32_t base)
 {
 	for (const char *p = text; p && *p; p = next_line(p)) {
-		unsigned long long first, count;
+		const char *rest = p + strcspn(p, ":\n");
+		uint64_t first, count;
 
-		if (sscanf(p, "%*[^:\n]:%llu:%llu", &first, &count) == 2 &&
-		    first < (unsigned long long)base + UID_COUNT && base < first + count)
+		if (take_char(&rest, ':') && take_number(&rest, &first) && take_char(&rest, ':') &&
+		    take_number(&rest, &count) && first < (unsigned long long)base + UID_COUNT && base < first + count)
 			return true;
 	}
 	return false;

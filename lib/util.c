@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,74 @@ const char *next_line(const char *p)
 	const char *end = strchr(p, '\n');
 
 	return end ? end + 1 : NULL;
+}
+
+bool take_char(const char **p, char c)
+{
+	if (**p != c)
+		return false;
+	++*p;
+	return true;
+}
+
+bool take_blanks(const char **p)
+{
+	size_t n = strspn(*p, " \t");
+
+	*p += n;
+	return n > 0;
+}
+
+static bool take_digits(const char **p, const char *digits, int base, uint64_t *n)
+{
+	char *end;
+
+	if (!**p || !strchr(digits, **p))
+		return false;
+	errno = 0;
+	unsigned long long value = strtoull(*p, &end, base);
+	/* Less than strtoull took where that read "0x". */
+	if (errno || end != *p + strspn(*p, digits))
+		return false;
+	*p = end;
+	*n = value;
+	return true;
+}
+
+bool take_number(const char **p, uint64_t *n)
+{
+	return take_digits(p, "0123456789", 10, n);
+}
+
+bool take_hex(const char **p, uint64_t *n)
+{
+	return take_digits(p, "0123456789abcdefABCDEF", 16, n);
+}
+
+bool take_signed(const char **p, long long *n)
+{
+	const char *start = *p;
+	bool negative = take_char(p, '-');
+	uint64_t value;
+
+	if (take_number(p, &value) && value <= LLONG_MAX) {
+		*n = negative ? -(long long)value : (long long)value;
+		return true;
+	}
+	*p = start;
+	return false;
+}
+
+bool take_word(const char **p, char *dst, size_t size)
+{
+	size_t n = strcspn(*p, " \t\n");
+
+	if (n == 0 || n >= size)
+		return false;
+	memcpy(dst, *p, n);
+	dst[n] = '\0';
+	*p += n;
+	return true;
 }
 
 /* How many bytes at s a terminal takes for a command: a control character of ASCII, or
@@ -449,4 +518,22 @@ int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool is_leap(unsigned int year)
+{
+	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+void utc_text(int64_t seconds, char dst[UTC_TEXT])
+{
+	static const unsigned char days_of[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	unsigned int day = seconds / 86400, second = seconds % 86400, year = 1970, month = 0;
+
+	for (unsigned int length; day >= (length = is_leap(year) ? 366 : 365); year++)
+		day -= length;
+	for (unsigned int length; day >= (length = days_of[month] + (month == 1 && is_leap(year))); month++)
+		day -= length;
+	snprintf(dst, UTC_TEXT, "%u-%02u-%02u %02u:%02u:%02u", year, month + 1, day + 1,
+		 second / 3600, second / 60 % 60, second % 60);
 }

@@ -34,6 +34,18 @@ bool starts_with(const char *s, const char *prefix);
 bool ends_with(const char *s, const char *suffix);
 /* The line after the one that p is in; NULL: there is none. */
 const char *next_line(const char *p);
+/* For text that a program wrote. Each takes what it is named after from the start of *p,
+ * moves *p past it and says whether it was there; otherwise it leaves all as it was.
+ * Nothing is skipped or guessed: a blank or a sign is no digit, and a number that the
+ * type can't hold is none. */
+bool take_char(const char **p, char c);
+bool take_blanks(const char **p); /* at least one, spaces and tabs */
+bool take_number(const char **p, uint64_t *n);
+bool take_signed(const char **p, long long *n); /* a number with or without "-" */
+bool take_hex(const char **p, uint64_t *n);	/* without 0x */
+/* Up to the next blank or the end of the line: 1 to size - 1 bytes. */
+bool take_word(const char **p, char *dst, size_t size);
+
 /* A string for a message: what is not printable shown as \xNN, and a long one
  * cut with "...". Returns one of four static buffers. */
 const char *quoted(const char *s);
@@ -87,5 +99,9 @@ int make_dirs(const char *path, mode_t mode, struct err *e);
 
 /* A monotonic clock, in milliseconds. */
 int64_t now_ms(void);
+/* Seconds since 1970 as "2026-11-23 13:05:59" in UTC. Local time would be a quarter of
+ * what a small program needs of libc: time zones are read with scanf. */
+#define UTC_TEXT 40
+void utc_text(int64_t seconds, char dst[UTC_TEXT]);
 
 #endif
