@@ -123,6 +123,22 @@ static int fs_err(int fs, struct err *e, const char *step)
 	return err_errno(e, "%s", log + 2);
 }
 
+int mnt_image(const char *type, const char *source, struct err *e)
+{
+	autoclose int fs = syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+
+	if (fs < 0)
+		return errno == ENODEV ? err_set(e, NU_MISSING, "the kernel has no %s", type) :
+					 err_errno(e, "fsopen %s", type);
+	if (sys_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL) < 0 ||
+	    sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source) < 0 ||
+	    sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+		return fs_err(fs, e, type);
+	int fd = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
+	return fd < 0 ? fs_err(fs, e, type) : fd;
+}
+
 int mnt_overlay(const struct overlay *o, struct err *e)
 {
 	autoclose int fs = syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);

@@ -21,6 +21,10 @@ int mnt_clone(const char *path, int userns_fd, bool read_only, struct err *e);
 /* Attaches a detached mount on the directory target. 0, or -1 and e. */
 int mnt_attach(int mount_fd, const char *target, struct err *e);
 
+/* A detached read-only mount of the file system of that type which lies in source, a block
+ * device or, where the kernel can, a file. -1 and e, with errno as the kernel gave it. */
+int mnt_image(const char *type, const char *source, struct err *e);
+
 struct overlay {
 	const int *lowers; /* the topmost first; attached mounts or plain directories */
 	size_t n_lowers;
