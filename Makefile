@@ -117,7 +117,7 @@ test: test-deps
 	+$(MAKE) all units
 	prove --timer $(PROVE_FLAGS) t/lib t/host t
 
-# What reads the bytes of others, with clang's libFuzzer: make fuzz SECONDS=600
+# What reads the bytes of others, with clang's libFuzzer, all of it at once: make fuzz SECONDS=600
 SECONDS = 60
 fuzz: all
 	t/fuzz/run $(SECONDS)
