@@ -3,10 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
-#include <linux/close_range.h>
-#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,11 +17,11 @@
 
 #include "applet.h"
 #include "cap.h"
+#include "inmate.h"
 #include "inside.h"
 #include "machine.h"
 #include "proc.h"
 #include "relay.h"
-#include "seccomp.h"
 #include "store.h"
 #include "unit.h"
 #include "util.h"
@@ -51,20 +47,6 @@ static int read_bounding(pid_t leader, uint64_t *caps, struct err *e)
 	if (!state.no_new_privs)
 		return err_set(e, NU_FAILED, "it is just starting");
 	return 0;
-}
-
-static int drop_capabilities(uint64_t keep)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
-
-	for (int cap = 0; cap < 64; cap++)
-		if (!(keep & 1ull << cap) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
-		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return -1;
-	for (int i = 0; i < 2; i++)
-		data[i].effective = data[i].permitted = keep >> 32 * i;
-	return syscall(SYS_capset, &head, data);
 }
 
 /* Not more of anything than the container's own processes may use. */
@@ -107,11 +89,6 @@ static void cgroup_remove(struct cgroup *c)
 	cleanup_close(&c->parent);
 }
 
-static int become_root(void)
-{
-	return setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
-}
-
 /* A pseudo terminal belongs to who opens it, and we have no uid inside: so a child that
  * shares our descriptors does it as the container's root. The number it got, or -1. */
 static int open_pty(void)
@@ -123,7 +100,7 @@ static int open_pty(void)
 	if (child < 0)
 		return -1;
 	if (child == 0) {
-		int fd = become_root() < 0 ?
+		int fd = inmate_become_root() < 0 ?
 				 -1 :
 				 open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 		_exit(fd > 2 && fd < 128 ? fd : 0);
@@ -186,41 +163,14 @@ static int become_inmate(const struct visit *v, struct err *e)
 {
 	if (take_terminal(v) < 0)
 		return err_errno(e, "the terminal in the container");
-	if (become_root() < 0)
+	if (inmate_become_root() < 0)
 		return err_errno(e, "the container's root");
-	/* An empty keyring, instead of that of our login. No kernel needs to have any. */
-	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGHUP);
-	if (drop_capabilities(v->caps) < 0)
-		return err_errno(e, "capabilities");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_errno(e, "no_new_privs");
-	if (seccomp_deny(v->caps, e) < 0)
+	if (inmate_confine(v->caps, e) < 0)
 		return -1;
-	umask(022);
-	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		return err_errno(e, "close_range");
 	if (chdir("/root") < 0 && chdir("/") < 0)
 		return err_errno(e, "/, in the container");
 	return 0;
-}
-
-static void set_environment(const char *shell)
-{
-	const char *term = getenv("TERM");
-	autofree char *keep_term = xstrdup(term ? term : "dumb");
-
-	clearenv();
-	setenv("TERM", keep_term, 1);
-	setenv("HOME", "/root", 1);
-	setenv("USER", "root", 1);
-	setenv("LOGNAME", "root", 1);
-	setenv("SHELL", shell, 1);
-	setenv("container", "systemd-nspawn", 1);
-	setenv("PATH",
-	       "/run/wrappers/bin:/run/current-system/sw/bin:/run/current-system/sw/sbin:"
-	       "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	       1);
 }
 
 static _Noreturn void exec_inside(const struct enter *en, const struct visit *v)
@@ -234,7 +184,7 @@ static _Noreturn void exec_inside(const struct enter *en, const struct visit *v)
 	char *shell = login_shell();
 	char *login[] = { shell, (char *)"-l", NULL };
 	char **command = en->command ? en->command : login;
-	set_environment(shell);
+	inmate_environment("systemd-nspawn", shell);
 	execvp(command[0], command);
 	int status = errno == ENOENT ? 127 : 126;
 	say("%s: %s, in the container", command[0], strerror(errno));

@@ -12,11 +12,13 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proc.h"
 
 #define MACHINES "/run/systemd/machines"
+#define BOOK "/run/nixunits"
 
 /* The value of KEY=value in a state file of systemd's; NULL: none. */
 static char *state_value(const char *text, const char *key)
@@ -50,13 +52,86 @@ static bool unit_cgroup(pid_t pid, const char *unit, char *dst, size_t size)
 	return true;
 }
 
+/* A lock that is asked for without taking it: who asks bars nobody. */
+static bool book_lock(int fd, int command)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, command, &lock) == 0 && (command == F_OFD_SETLK || lock.l_type != F_UNLCK);
+}
+
+/* The direct engine's. Its supervisor lives as long as the lock is held, and takes the leader
+ * out of the book before it lets its number go. */
+static int find_enrolled(const char *id, struct machine *m, struct err *e)
+{
+	autofree char *path = xfmt(BOOK "/%s", id);
+	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char text[256] = "";
+
+	*m = (struct machine){ .leader = 0 };
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "%s", path);
+	if (!book_lock(fd, F_OFD_GETLK))
+		return 0;
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+		return err_errno(e, "%s", path);
+	autofree char *leader = state_value(text, "LEADER");
+	autofree char *supervisor = state_value(text, "SUPERVISOR");
+	autofree char *time = state_value(text, "REALTIME");
+	if (!leader || !supervisor || !time)
+		return 0;
+	m->leader = atoi(leader);
+	m->supervisor = atoi(supervisor);
+	m->since = atoll(time);
+	autofree char *name = xfmt("nixunits-%s", id);
+	unit_cgroup(m->leader, name, m->cgroup, sizeof(m->cgroup));
+	return m->leader > 1;
+}
+
+int machine_enroll(struct enrolled *m, const char *id, struct err *e)
+{
+	struct stat st;
+
+	m->path = xfmt(BOOK "/%s", id);
+	if (make_dirs(BOOK, 0755, e) < 0)
+		return -1;
+	m->lock = open(m->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (m->lock < 0)
+		return err_errno(e, "%s", m->path);
+	if (!book_lock(m->lock, F_OFD_SETLK))
+		return err_set(e, NU_BUSY, "is running already");
+	/* Its last holder may have removed it since it was opened. */
+	if (fstat(m->lock, &st) < 0 || st.st_nlink == 0)
+		return err_set(e, NU_BUSY, "has just ended: try again");
+	return ftruncate(m->lock, 0) < 0 ? err_errno(e, "%s", m->path) : 0;
+}
+
+int machine_leader(struct enrolled *m, pid_t leader, struct err *e)
+{
+	autofree char *text = xfmt("LEADER=%d\nSUPERVISOR=%d\nREALTIME=%lld\n", leader, getpid(),
+				   (long long)time(NULL));
+
+	if (pwrite(m->lock, text, strlen(text), 0) != (ssize_t)strlen(text))
+		return err_errno(e, "%s", m->path);
+	return 0;
+}
+
+void machine_withdraw(struct enrolled *m)
+{
+	if (m->lock >= 0 && book_lock(m->lock, F_OFD_SETLK))
+		unlink(m->path);
+	cleanup_close(&m->lock);
+	cleanup_free(&m->path);
+	*m = (struct enrolled)ENROLLED_NONE;
+}
+
 int machine_find(const char *id, struct machine *m, struct err *e)
 {
 	autofree char *path = xfmt(MACHINES "/%s", id);
 	char text[4096];
 
 	if (file_peek(path, text, sizeof(text)) < 0)
-		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
+		return errno == ENOENT ? find_enrolled(id, m, e) : err_errno(e, "%s", path);
 	autofree char *leader = state_value(text, "LEADER");
 	autofree char *scope = state_value(text, "SCOPE");
 	autofree char *time = state_value(text, "REALTIME");
@@ -230,7 +305,9 @@ int machine_open(const struct machine *m, struct err *e)
 	if (fd < 0)
 		return err_errno(e, "the leader, process %d", m->leader);
 	/* As long as the pidfd's process lives, that number is its own. */
-	bool there = unit_cgroup(m->leader, m->unit, cgroup, sizeof(cgroup));
+	bool there = m->supervisor ?
+			     parent_of(m->leader) == m->supervisor :
+			     unit_cgroup(m->leader, m->unit, cgroup, sizeof(cgroup));
 	bool alive = syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0;
 	if (!alive && errno != ESRCH)
 		return err_errno(e, "the leader, process %d", m->leader);

@@ -17,6 +17,7 @@ struct machine {
 	pid_t leader;     /* PID 1 of the container, as the host numbers it */
 	char unit[128];   /* the systemd unit it runs in */
 	char cgroup[512]; /* that unit's cgroup: "/machine.slice/nixunits@web2.service" */
+	pid_t supervisor; /* the process that runs it, of the direct engine; 0: systemd-nspawn's */
 	int64_t since;    /* start, in seconds since the epoch */
 };
 
@@ -27,6 +28,19 @@ int machine_find(const char *id, struct machine *m, struct err *e);
  * with its nspawn it stays there as long as its service is tried again, and bars the
  * name. Nothing is done about a live one, or one that isn't ours. */
 void machine_forget(const char *id);
+/* The machines of the direct engine (lib/sandbox) are in our own book: a file for each in
+ * /run/nixunits, locked by its supervisor as long as that lives. */
+struct enrolled {
+	int lock;
+	char *path;
+};
+#define ENROLLED_NONE { -1, NULL }
+/* Before anything is made that has the id's name: nobody else runs it. 0, or -1 and e (NU_BUSY
+ * where somebody does). */
+int machine_enroll(struct enrolled *m, const char *id, struct err *e);
+/* Its leader, by which it is found from now on. */
+int machine_leader(struct enrolled *m, pid_t leader, struct err *e);
+void machine_withdraw(struct enrolled *m);
 /* Waits for it to appear, by inotify(7), at most wait_ms, and no longer than the process
  * of the pidfd awaited lives (-1: whatever lives). As machine_find. */
 int machine_await(const char *id, int awaited, int wait_ms, struct machine *m, struct err *e);

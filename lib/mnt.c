@@ -78,19 +78,20 @@ int mnt_userns(uint32_t base, uint32_t count, struct err *e)
 	return fd;
 }
 
-int mnt_clone(const char *path, int userns_fd, bool read_only, struct err *e)
+static int clone_tree(int dirfd, const char *path, unsigned int flags, int userns_fd,
+		      bool read_only, struct err *e)
 {
 	struct mount_attr attr = {
 		.attr_set = (userns_fd >= 0 ? MOUNT_ATTR_IDMAP : 0) |
 			    (read_only ? MOUNT_ATTR_RDONLY : 0),
 		.userns_fd = userns_fd >= 0 ? userns_fd : 0,
 	};
-	autoclose int fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
+	flags |= AT_EMPTY_PATH;
+	autoclose int fd = sys_open_tree(dirfd, path, flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "%s: open_tree", path);
-	if (attr.attr_set &&
-	    syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
+	if (attr.attr_set && syscall(SYS_mount_setattr, fd, "", flags, &attr, sizeof(attr)) < 0) {
 		if (errno == EINVAL && userns_fd >= 0)
 			return err_set(e, NU_MISSING,
 				       "%s: its filesystem has no idmapped mounts (ext4, xfs, btrfs "
@@ -101,6 +102,16 @@ int mnt_clone(const char *path, int userns_fd, bool read_only, struct err *e)
 	return steal_fd(&fd);
 }
 
+int mnt_clone(const char *path, int userns_fd, bool read_only, struct err *e)
+{
+	return clone_tree(AT_FDCWD, path, 0, userns_fd, read_only, e);
+}
+
+int mnt_clone_all(int dirfd, const char *path, int userns_fd, bool read_only, struct err *e)
+{
+	return clone_tree(dirfd, path, AT_RECURSIVE, userns_fd, read_only, e);
+}
+
 int mnt_attach(int mount_fd, const char *target, struct err *e)
 {
 	if (sys_move_mount(mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -108,8 +119,14 @@ int mnt_attach(int mount_fd, const char *target, struct err *e)
 	return 0;
 }
 
-/* The kernel writes why it refused into the fs context; "e overlay: text\n". */
-static int fs_err(int fs, struct err *e, const char *step)
+int mnt_attach_at(int mount_fd, int target)
+{
+	return sys_move_mount(mount_fd, "", target, "",
+			      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/* The kernel may write why it refused into the fs context; "e overlay: text\n". */
+static int fs_err(int fs, struct err *e, const char *type, const char *step)
 {
 	int saved = errno;
 	char log[256];
@@ -117,26 +134,10 @@ static int fs_err(int fs, struct err *e, const char *step)
 
 	errno = saved;
 	if (n <= 2)
-		return err_errno(e, "overlay: %s", step);
+		return err_errno(e, "%s: %s", type, step);
 	log[n] = '\0';
 	log[strcspn(log, "\n")] = '\0';
 	return err_errno(e, "%s", log + 2);
-}
-
-int mnt_image(const char *type, const char *source, struct err *e)
-{
-	autoclose int fs = syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
-
-	if (fs < 0)
-		return errno == ENODEV ? err_set(e, NU_MISSING, "the kernel has no %s", type) :
-					 err_errno(e, "fsopen %s", type);
-	if (sys_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL) < 0 ||
-	    sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source) < 0 ||
-	    sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
-		return fs_err(fs, e, type);
-	int fd = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
-			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
-	return fd < 0 ? fs_err(fs, e, type) : fd;
 }
 
 int mnt_overlay(const struct overlay *o, struct err *e)
@@ -150,23 +151,47 @@ int mnt_overlay(const struct overlay *o, struct err *e)
 					 err_errno(e, "fsopen overlay");
 	/* Layers by /proc/self/fd: short, and free of the ":" and "," of their names. */
 	if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "nixunits") < 0)
-		return fs_err(fs, e, "source");
+		return fs_err(fs, e, "overlay", "source");
 	for (size_t i = 0; i < o->n_lowers; i++)
 		buf_addf(&lower, "%s/proc/self/fd/%d", i ? ":" : "", o->lowers[i]);
 	if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", lower.p) < 0)
-		return fs_err(fs, e, "lowerdir");
+		return fs_err(fs, e, "overlay", "lowerdir");
 	if (o->upper >= 0) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", o->upper);
 		if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", path) < 0)
-			return fs_err(fs, e, "upperdir");
+			return fs_err(fs, e, "overlay", "upperdir");
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", o->work);
 		if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", path) < 0)
-			return fs_err(fs, e, "workdir");
+			return fs_err(fs, e, "overlay", "workdir");
 	}
 	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
-		return fs_err(fs, e, "create");
+		return fs_err(fs, e, "overlay", "create");
 	int fd = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, o->upper < 0 ? MOUNT_ATTR_RDONLY : 0);
-	return fd < 0 ? fs_err(fs, e, "fsmount") : fd;
+	return fd < 0 ? fs_err(fs, e, "overlay", "fsmount") : fd;
+}
+
+int mnt_new(const char *type, const char *const *options, unsigned int attr, struct err *e)
+{
+	autoclose int fs = syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+
+	if (fs < 0)
+		return errno == ENODEV ? err_set(e, NU_MISSING, "the kernel has no %s", type) :
+					 err_errno(e, "fsopen %s", type);
+	for (; options && *options; options += 2)
+		if (sys_fsconfig(fs, options[1] ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+				 options[0], options[1]) < 0)
+			return fs_err(fs, e, type, options[0]);
+	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+		return fs_err(fs, e, type, "create");
+	int fd = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attr);
+	return fd < 0 ? fs_err(fs, e, type, "fsmount") : fd;
+}
+
+int mnt_image(const char *type, const char *source, struct err *e)
+{
+	const char *options[] = { "ro", NULL, "source", source, NULL };
+
+	return mnt_new(type, options, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, e);
 }
 
 /* An idmapped layer must be attached somewhere for overlayfs to take it; the overlay

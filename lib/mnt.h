@@ -24,6 +24,16 @@ int mnt_attach(int mount_fd, const char *target, struct err *e);
 /* A detached read-only mount of the file system of that type which lies in source, a block
  * device or, where the kernel can, a file. -1 and e, with errno as the kernel gave it. */
 int mnt_image(const char *type, const char *source, struct err *e);
+/* The same with all that is mounted below path, which is as for openat(2) and may be a file
+ * or "", for dirfd itself. -1 and e. */
+int mnt_clone_all(int dirfd, const char *path, int userns_fd, bool read_only, struct err *e);
+/* A detached mount of a new filesystem: `options` are pairs of key and value (NULL: the key
+ * is a flag), ended by NULL; `attr` is of MOUNT_ATTR_* (mount_setattr(2)). -1 and e: NU_MISSING
+ * where the kernel has no such filesystem. */
+int mnt_new(const char *type, const char *const *options, unsigned int attr, struct err *e);
+/* Attaches a detached mount on what fd `target` has open, a directory or a file. 0, or -1
+ * with errno. */
+int mnt_attach_at(int mount_fd, int target);
 
 struct overlay {
 	const int *lowers; /* the topmost first; attached mounts or plain directories */

@@ -181,3 +181,12 @@ unsigned long long nspawn_bounding(const struct strv *argv, struct strv *flags)
 	}
 	return (nspawn_default | plus) & ~minus;
 }
+
+unsigned long long nspawn_unit_bounding(const struct unit *u)
+{
+	static const struct nspawn nowhere = { "", "", "", NULL, NULL, "", 0, false };
+	autostrv struct strv argv = { 0 }, flags = { 0 };
+
+	nspawn_argv(u, &nowhere, &argv);
+	return nspawn_bounding(&argv, &flags);
+}

@@ -31,4 +31,7 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
  * arguments that say so are added to flags. */
 unsigned long long nspawn_bounding(const struct strv *argv, struct strv *flags);
 
+/* The same of the command line of unit u. */
+unsigned long long nspawn_unit_bounding(const struct unit *u);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,11 +57,19 @@ int proc_wait(pid_t pid)
 
 static pid_t start(char *const argv[], const posix_spawn_file_actions_t *files, struct err *e)
 {
+	posix_spawnattr_t how;
+	sigset_t none;
 	pid_t pid;
 	int error;
 
 	fflush(stdout); /* what we said comes before what it says */
-	error = posix_spawnp(&pid, argv[0], files, NULL, argv, environ);
+	/* Signals that wait for us are not blocked for it. */
+	sigemptyset(&none);
+	posix_spawnattr_init(&how);
+	posix_spawnattr_setsigmask(&how, &none);
+	posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK);
+	error = posix_spawnp(&pid, argv[0], files, &how, argv, environ);
+	posix_spawnattr_destroy(&how);
 	if (error) {
 		errno = error;
 		return proc_missing(argv[0], e);

@@ -76,6 +76,19 @@ int root_touch(int root, const char *path, struct err *e)
 	return fd < 0 ? err_errno(e, "%s, in the container", path) : 0;
 }
 
+/* What is there already is not written, and synced to the disk, again. */
+static bool is_already(int parent, const char *name, const void *data, size_t n)
+{
+	autoclose int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	autobuf struct buf there = { 0 };
+	struct err ignored;
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size == n &&
+	       fd_read(fd, name, n, &there, &ignored) == 0 && there.n == n &&
+	       memcmp(there.p, data, n) == 0;
+}
+
 int root_write(int root, const char *path, const void *data, size_t n, struct err *e)
 {
 	const char *name;
@@ -83,6 +96,8 @@ int root_write(int root, const char *path, const void *data, size_t n, struct er
 
 	if (parent < 0)
 		return -1;
+	if (is_already(parent, name, data, n))
+		return 0;
 	/* An O_PATH descriptor can't be synced, a plain one of the same directory can. */
 	autoclose int dir = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store.h"
@@ -65,6 +66,10 @@ static int write_ranges(int dir, const struct uid_range *list, int n, struct err
 	return file_replace(dir, "uidmap", text.p, text.n, 0644, e);
 }
 
+/* Where systemd-nspawn(1) locks the ranges of its machines, a file for each. */
+#define PICKED "/run/systemd/nspawn-uid"
+#define LEASES 1000
+
 static int find(const struct uid_range *list, int n, const char *id)
 {
 	for (int i = 0; i < n; i++)
@@ -87,6 +92,15 @@ static bool given_away(const char *text, uint32_t base)
 	return false;
 }
 
+/* A lock that nobody holds is of one who was killed. */
+static bool is_picked(uint32_t base)
+{
+	autofree char *path = xfmt(PICKED "/%u", base);
+	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+}
+
 static int lowest_free(const struct uid_range *list, int n, uint32_t *base, struct err *e)
 {
 	autobuf struct buf subuid = { 0 }, subgid = { 0 };
@@ -96,12 +110,10 @@ static int lowest_free(const struct uid_range *list, int n, uint32_t *base, stru
 	file_read(AT_FDCWD, "/etc/subuid", 1 << 20, &subuid, &ignored);
 	file_read(AT_FDCWD, "/etc/subgid", 1 << 20, &subgid, &ignored);
 	for (uint32_t b = UID_FIRST; b <= UID_LAST; b += UID_COUNT) {
-		autofree char *picked = xfmt("/run/systemd/nspawn-uid/%u", b);
-
 		while (i < n && list[i].base < b)
 			i++;
 		if ((i < n && list[i].base == b) || given_away(subuid.p, b) ||
-		    given_away(subgid.p, b) || access(picked, F_OK) == 0)
+		    given_away(subgid.p, b) || is_picked(b))
 			continue;
 		*base = b;
 		return i;
@@ -156,6 +168,38 @@ int uid_alloc(const char *id, uint32_t *base, struct err *e)
 	list[i] = (struct uid_range){ .base = *base };
 	memcpy(list[i].id, id, strlen(id));
 	return write_ranges(dir, list, n + 1, e) < 0 ? -1 : 1;
+}
+
+int uid_lease(uint32_t *base, struct err *e)
+{
+	autofree struct uid_range *list = NULL;
+	int n = uid_list(&list, e);
+
+	if (n < 0 || make_dirs(PICKED, 0755, e) < 0)
+		return -1;
+	for (int tries = 0; tries < LEASES; tries++) {
+		struct stat st;
+
+		if (lowest_free(list, n, base, e) < 0)
+			return -1;
+		autofree char *path = xfmt(PICKED "/%u", *base);
+		autoclose int fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return err_errno(e, "%s", path);
+		/* Another's, or one that another has just released. */
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
+			return steal_fd(&fd);
+	}
+	return err_set(e, NU_BUSY, "no UID range can be had: %d were taken by others meanwhile",
+		       LEASES);
+}
+
+void uid_release(int lock, uint32_t base)
+{
+	autofree char *path = xfmt(PICKED "/%u", base);
+
+	unlink(path);
+	close(lock);
 }
 
 int uid_free(const char *id, struct err *e)

@@ -28,6 +28,11 @@ int uid_list(struct uid_range **list, struct err *e);
 int uid_get(const char *id, uint32_t *base, struct err *e);
 /* The same, allocating one where there is none. */
 int uid_alloc(const char *id, uint32_t *base, struct err *e);
+/* A range for who isn't kept: no unit has it, and until uid_release() none gets it, nor does a
+ * machine of systemd-nspawn(1), whose own way of taking ranges this is. Returns a lock, which
+ * the kernel releases as well when its holder dies, or -1 and e. */
+int uid_lease(uint32_t *base, struct err *e);
+void uid_release(int lock, uint32_t base);
 /* Forgets the unit's range. 1: it had one, 0: not, -1 and e. */
 int uid_free(const char *id, struct err *e);
 

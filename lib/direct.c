@@ -1,0 +1,189 @@
+/* direct - the direct engine: from a unit, a document or an image to a sandbox. */
+#include "direct.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "image.h"
+#include "machine.h"
+#include "mnt.h"
+#include "nspawn.h"
+#include "place.h"
+#include "sandbox.h"
+#include "setup.h"
+#include "store.h"
+#include "uid.h"
+
+/* Where an image is mounted, in a mount namespace of ours. */
+#define IMAGE_DIR "/run/nixunits/.image"
+
+static bool degrade;
+
+static int lacks(const char *feature, const char *lost, struct err *e)
+{
+	if (!degrade)
+		return err_set(e, NU_MISSING, "there is no %s: lost would be %s (--degrade goes on "
+					      "without)", feature, lost);
+	warn("there is no %s: lost is %s", feature, lost);
+	return 0;
+}
+
+bool direct_is_image(const char *what)
+{
+	return strpbrk(what, "./");
+}
+
+/* An ordinary user is root in a user namespace of his own, and has there what he needs to
+ * make others. */
+static int become_rootless(struct err *e)
+{
+	autofree char *uid = xfmt("0 %u 1", geteuid());
+	autofree char *gid = xfmt("0 %u 1", getegid());
+	const char *const maps[][2] = {
+		{ "/proc/self/uid_map", uid },
+		{ "/proc/self/setgroups", "deny" },
+		{ "/proc/self/gid_map", gid },
+	};
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return err_errno(e, "a user namespace for an ordinary user");
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		autoclose int fd = open(maps[i][0], O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, maps[i][1], strlen(maps[i][1])) < 0)
+			return err_errno(e, "%s", maps[i][0]);
+	}
+	return 0;
+}
+
+/* What only the host's root can make for it. */
+static int do_without(struct unit *u, struct err *e)
+{
+	if ((u->net.n_ifaces || u->net.n_forwards) &&
+	    lacks("right of an ordinary user to make interfaces on the host",
+		  "its network but for the loopback", e) < 0)
+		return -1;
+	if (u->net.netns)
+		return err_set(e, NU_FAILED, "network.netns: an ordinary user can't join %s",
+			       quoted(u->net.netns));
+	u->net.n_ifaces = u->net.n_forwards = u->net.n_routes = 0;
+	u->net.route4.family = u->net.route6.family = 0;
+	return 0;
+}
+
+struct run {
+	const struct direct *d;
+	struct unit *u; /* the image's, or ours */
+	struct image image;
+	struct place at;
+	bool imaged;
+	int lease; /* of a UID range; -1: none */
+	struct sandbox box;
+};
+
+/* As a start does it: what was built last is what runs. */
+static int switch_generation(const char *id, struct err *e)
+{
+	struct machine m;
+	int running = machine_find(id, &m, e);
+
+	if (running)
+		return running < 0 ? -1 : err_set(e, NU_BUSY, "%s: is running already", id);
+	if (store_in_nixos(id))
+		return 0;
+	autoclose int dir = store_lock(id, false, NULL, 0, e);
+	unsigned int next = dir < 0 ? 0 : store_generation(dir, "next");
+	return dir < 0 || (next && store_switch(dir, next, e) < 0) ? -1 : 0;
+}
+
+static int load(struct run *r, struct err *e)
+{
+	const struct direct *d = r->d;
+
+	if (!direct_is_image(d->what)) {
+		if (!streq(d->what, "-") &&
+		    (id_check(d->what, e) < 0 || switch_generation(d->what, e) < 0))
+			return -1;
+		r->u = store_unit_or_stdin(d->what, "current", e);
+		return r->u ? 0 : -1;
+	}
+	if (make_dirs(IMAGE_DIR, 0755, e) < 0 || mnt_unshare(e) < 0 ||
+	    image_open(d->what, IMAGE_DIR, &r->image, e) < 0)
+		return -1;
+	r->imaged = true;
+	r->u = r->image.unit;
+	return 0;
+}
+
+/* A stored unit has its own; an image is its store; a document alone has what it is given. */
+static int find_files(struct run *r, struct err *e)
+{
+	struct rootfs *fs = &r->box.fs;
+	const struct direct *d = r->d;
+	bool stored = !r->imaged && !d->root && !d->layers.n && store_exists(r->u->id);
+
+	nspawn_machine_id(r->u->id, r->at.machine_id);
+	if (stored) {
+		if (place_find(r->u, &r->at, e) < 0 || place_make(r->u, &r->at, e) < 0)
+			return -1;
+		fs->root = r->at.root;
+		fs->journal = d->ephemeral ? NULL : r->at.journal;
+		fs->hosts = r->at.hosts;
+	} else {
+		fs->root = d->root;
+		for (size_t i = 0; i < d->layers.n; i++)
+			strv_add(&r->at.layers, d->layers.v[i]);
+		if (r->imaged)
+			strv_add(&r->at.layers, r->image.store);
+	}
+	fs->ephemeral = d->ephemeral;
+	fs->layers = (const char *const *)r->at.layers.v;
+	fs->n_layers = r->at.layers.n;
+	fs->machine_id = r->at.machine_id;
+	if (!r->u->private_users || d->rootless)
+		return 0;
+	if (stored)
+		return uid_alloc(r->u->id, &fs->uid, e) < 0 ? -1 : 0;
+	r->lease = uid_lease(&fs->uid, e);
+	return r->lease < 0 ? -1 : 0;
+}
+
+static int run(struct run *r, struct err *e)
+{
+	const struct direct *d = r->d;
+
+	if ((d->rootless && do_without(r->u, e) < 0) || setup_check(r->u, e) < 0)
+		return -1;
+	r->box = (struct sandbox){
+		.fs = { .u = r->u, .rootless = d->rootless, .lacks = lacks },
+		.command = d->command,
+		.caps = nspawn_unit_bounding(r->u),
+		.stop_s = d->stop_s,
+		.ready = d->ready,
+	};
+	return find_files(r, e) < 0 ? -1 : sandbox_run(&r->box, e);
+}
+
+int direct_run(const struct direct *d, struct err *e)
+{
+	struct run r = { .d = d, .lease = -1 };
+
+	degrade = d->degrade;
+	if (!d->rootless && geteuid() != 0)
+		return err_set(e, NU_FAILED, "only root can run a unit (--rootless: as far as an "
+					     "ordinary user can)");
+	if (d->rootless && become_rootless(e) < 0)
+		return -1;
+	int status = load(&r, e) < 0 ? -1 : run(&r, e);
+	if (status < 0 && r.u)
+		err_wrap(e, "%s: ", r.u->id);
+	if (r.lease >= 0)
+		uid_release(r.lease, r.box.fs.uid);
+	if (r.imaged)
+		image_close(&r.image);
+	else
+		unit_free(r.u);
+	return status;
+}

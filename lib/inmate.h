@@ -1,0 +1,18 @@
+/* inmate - what a process gives up before it runs a container's programs. */
+#ifndef NU_INMATE_H
+#define NU_INMATE_H
+
+#include <stdint.h>
+
+#include "say.h"
+
+/* The root of the user namespace that the process is in. 0, or -1 with errno. */
+int inmate_become_root(void);
+/* Keeps of the capabilities those of the set, and gives up the keyring, system calls
+ * (lib/seccomp), the way to more by set-user-ID programs, and, at the exec, every
+ * descriptor but the standard files. 0, or -1 and e. */
+int inmate_confine(uint64_t caps, struct err *e);
+/* The environment of the container's root; `container` is what $container says. */
+void inmate_environment(const char *container, const char *shell);
+
+#endif

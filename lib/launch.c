@@ -1,0 +1,174 @@
+/* launch - the nspawn engine: this process becomes systemd-nspawn(1). */
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "mnt.h"
+#include "nspawn.h"
+#include "place.h"
+#include "proc.h"
+#include "rootfs.h"
+#include "setup.h"
+#include "uid.h"
+
+#define LEADER_WAIT_MS 60000
+
+struct run {
+	const struct unit *u;
+	struct place at;
+	uint32_t uid_base;
+};
+
+/* The mount points are made here, owned by the container's root: the ones nspawn
+ * makes itself would, before systemd 257, belong to nobody inside. */
+static int make_root(const struct run *r, struct err *e)
+{
+	autoclose int root = open(r->at.root, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (root < 0)
+		return err_errno(e, "%s", r->at.root);
+	for (size_t i = 0; i < r->u->n_binds; i++)
+		if (rootfs_bind_point(root, &r->u->binds[i], 0, e) < 0)
+			return -1;
+	return rootfs_populate(root, r->u, r->at.machine_id, 0, e);
+}
+
+static int prepare(struct run *r, struct err *e)
+{
+	autoclose int userns = -1;
+
+	if (setup_check(r->u, e) < 0)
+		return -1;
+	if (r->u->private_users) {
+		if (uid_alloc(r->u->id, &r->uid_base, e) < 0)
+			return -1;
+		userns = mnt_userns(r->uid_base, UID_COUNT, e);
+		if (userns < 0)
+			return -1;
+	}
+	machine_forget(r->u->id);
+	if (place_make(r->u, &r->at, e) < 0 || make_root(r, e) < 0 || mnt_unshare(e) < 0)
+		return -1;
+	return mnt_union((const char *const *)r->at.layers.v, r->at.layers.n, userns, r->at.merged, e);
+}
+
+/* Out of the service's own cgroup, which must hold no process when nspawn turns on
+ * the controllers for its children; "supervisor" is where nspawn puts itself. */
+static void leave_cgroup(void)
+{
+	char text[1024];
+
+	if (file_peek("/proc/self/cgroup", text, sizeof(text)) < 0)
+		return;
+	char *path = strstr(text, "0::");
+	if (!path)
+		return;
+	path[strcspn(path, "\n")] = '\0';
+	autofree char *dir = xfmt("/sys/fs/cgroup%s/supervisor", path + 3);
+	autofree char *procs = xfmt("%s/cgroup.procs", dir);
+	mkdir(dir, 0755);
+	autoclose int fd = open(procs, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "0", 1) < 0)
+		warn("%s: %s", procs, strerror(errno));
+}
+
+/* Waits for the machine, gives it what comes from outside. nspawn: a pidfd of it. */
+static _Noreturn void set_up(const struct unit *u, int nspawn)
+{
+	struct machine m;
+	struct err e;
+
+	leave_cgroup();
+	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
+	if (found == 1 && setup_apply(u, &m, &e) == 0)
+		_exit(NU_OK);
+	struct pollfd ended = { .fd = nspawn, .events = POLLIN };
+	if (found == 0 && poll(&ended, 1, 0) > 0)
+		_exit(NU_FAILED);
+	if (found == 0)
+		err_set(&e, NU_FAILED, "the machine did not appear within %d s",
+			LEADER_WAIT_MS / 1000);
+	err_wrap(&e, "%s: ", u->id);
+	say_err(&e);
+	/* Not a shutdown: there is no init yet that would understand one. */
+	autoclose int leader = found == 1 ? machine_open(&m, &e) : -1;
+	syscall(SYS_pidfd_send_signal, leader < 0 ? nspawn : leader, SIGKILL, NULL, 0);
+	_exit(NU_FAILED);
+}
+
+/* A grandchild, that the end of it be no SIGCHLD to nspawn: systemd's calls to machined
+ * fail when a signal interrupts them. */
+static int start_set_up(const struct unit *u, struct err *e)
+{
+	autoclose int self = syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (self < 0)
+		return err_errno(e, "pidfd_open");
+	pid_t child = fork();
+	if (child < 0)
+		return err_errno(e, "fork");
+	if (child == 0) {
+		pid_t grandchild = fork();
+		if (grandchild == 0)
+			set_up(u, self);
+		_exit(grandchild < 0 ? errno : 0);
+	}
+	errno = proc_wait(child);
+	return errno ? err_errno(e, "fork") : 0;
+}
+
+static void make_argv(const struct run *r, bool keep_unit, struct strv *argv)
+{
+	struct nspawn n = {
+		.root = r->at.root,
+		.store = r->at.merged,
+		.unit_json = r->at.unit_json,
+		.hosts = r->at.hosts,
+		.journal = r->at.journal,
+		.machine_id = r->at.machine_id,
+		.uid_base = r->uid_base,
+		.keep_unit = keep_unit,
+	};
+
+	nspawn_argv(r->u, &n, argv);
+}
+
+int launch_argv(const struct unit *u, struct strv *argv, struct err *e)
+{
+	struct run r = { .u = u };
+
+	if (place_find(u, &r.at, e) < 0)
+		return -1;
+	/* What a start would allocate can't be known yet. */
+	if (uid_get(u->id, &r.uid_base, e) <= 0)
+		r.uid_base = UID_FIRST;
+	r.at.journal = xfmt("%s/journal", r.at.dir);
+	make_argv(&r, true, argv);
+	return 0;
+}
+
+int launch(const struct unit *u, struct err *e)
+{
+	struct run r = { .u = u };
+	struct strv argv = { 0 };
+
+	if (place_find(u, &r.at, e) < 0 || prepare(&r, e) < 0)
+		return -1;
+	make_argv(&r, getenv("INVOCATION_ID") && getenv("NOTIFY_SOCKET"), &argv);
+	if (start_set_up(u, e) < 0)
+		return -1;
+	/* nspawn judges by the libraries in the root directory which cgroup hierarchy its
+	 * init understands; ours come with the store. */
+	setenv("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1", 1);
+	execvp(argv.v[0], argv.v);
+	return proc_missing(argv.v[0], e);
+}

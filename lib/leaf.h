@@ -1,0 +1,22 @@
+/* leaf - a cgroup for one container, in cgroup v2 (Documentation/admin-guide/cgroup-v2.rst). */
+#ifndef NU_LEAF_H
+#define NU_LEAF_H
+
+#include <stdint.h>
+
+#include "say.h"
+
+struct leaf {
+	int fd;	    /* its directory; -1: there is none */
+	char *path; /* "/sys/fs/cgroup/.../nixunits-web2" */
+};
+#define LEAF_NONE { -1, NULL }
+
+/* Makes it below the cgroup that the caller is in, and gives it to user `owner`, to make
+ * others in it. What one that was killed has left is replaced. 0, or -1 and e: NU_MISSING
+ * where the host has no cgroup v2. */
+int leaf_make(struct leaf *l, const char *id, uint32_t owner, struct err *e);
+/* Removes it, with what was made in it, and ends what is still there. */
+void leaf_remove(struct leaf *l);
+
+#endif

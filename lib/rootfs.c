@@ -1,0 +1,452 @@
+/* rootfs - the file tree of a container. */
+#include "rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mnt.h"
+#include "proc.h"
+#include "resolv.h"
+#include "root.h"
+#include "util.h"
+
+#define QUIET (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+/* What of /proc a container must not write: the kernel's own parameters are the host's. The
+ * network's are its own, where its network is. */
+static const char *const read_only[] = { "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq" };
+/* What it must not even read: the host's memory, symbols, keys, timers, devices; and the
+ * switch that reboots the machine. */
+static const char *const masked[] = {
+	"/proc/kcore",	"/proc/kallsyms",      "/proc/kmsg", "/proc/keys", "/proc/sysrq-trigger",
+	"/proc/timer_list", "/proc/sched_debug", "/proc/acpi", "/proc/scsi", "/sys/firmware",
+};
+
+static const struct {
+	const char *name;
+	int major, minor;
+} devices[] = {
+	{ "null", 1, 3 },   { "zero", 1, 5 },	 { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
+
+static const char *const dev_links[][2] = {
+	{ "/proc/self/fd", "fd" },     { "/proc/self/fd/0", "stdin" },
+	{ "/proc/self/fd/1", "stdout" }, { "/proc/self/fd/2", "stderr" },
+	{ "pts/ptmx", "ptmx" },	       { "/proc/kcore", "core" },
+};
+
+/* Whose the files are that we make. */
+static void act_as(uint32_t uid)
+{
+	setfsgid(uid);
+	setfsuid(uid);
+}
+
+static int make_points(int root, const char *const *dirs, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		autoclose int fd = root_make_dirs(root, dirs[i], e);
+		if (fd < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int populate(int root, const char *machine_id, const struct buf *resolv, struct err *e)
+{
+	autofree char *journal = xfmt("/var/log/journal/%s", machine_id);
+	const char *dirs[] = { "/dev", "/etc", "/nix/store", "/proc", "/run",
+			       "/sys", "/tmp", "/usr",	     journal };
+	char id_line[40];
+
+	if (make_points(root, dirs, ARRAY_SIZE(dirs), e) < 0)
+		return -1;
+	snprintf(id_line, sizeof(id_line), "%s\n", machine_id);
+	if (root_write(root, "/etc/machine-id", id_line, strlen(id_line), e) < 0)
+		return -1;
+	return resolv->p ? root_write(root, "/etc/resolv.conf", resolv->p, resolv->n, e) : 0;
+}
+
+int rootfs_populate(int root, const struct unit *u, const char *machine_id, uint32_t uid,
+		    struct err *e)
+{
+	autobuf struct buf resolv = { 0 };
+
+	if (!resolv_conf(u, &resolv))
+		buf_free(&resolv);
+	act_as(uid);
+	int ret = populate(root, machine_id, &resolv, e);
+	act_as(0);
+	return ret;
+}
+
+int rootfs_bind_point(int root, const struct bind *b, uint32_t uid, struct err *e)
+{
+	struct stat st;
+
+	if (stat(b->source, &st) < 0)
+		return err_errno(e, "bind %s: source %s", quoted(b->target), quoted(b->source));
+	act_as(uid);
+	int ret = S_ISDIR(st.st_mode) ? make_points(root, &b->target, 1, e) :
+					root_touch(root, b->target, e);
+	act_as(0);
+	return ret < 0 ? err_wrap(e, "bind target ") : 0;
+}
+
+/* Attaches a mount, whose descriptor it closes, in the container's tree. */
+static int put(int root, const char *target, int mount_fd, struct err *e)
+{
+	autoclose int fd = mount_fd;
+
+	if (fd < 0)
+		return err_wrap(e, "%s: ", target);
+	autoclose int at = root_open(root, target, O_PATH);
+	if (at < 0 || mnt_attach_at(fd, at) < 0)
+		return err_errno(e, "%s, in the container: mount", target);
+	return 0;
+}
+
+static int put_tmpfs(const struct rootfs *r, int root, const char *target, const char *mode,
+		     const char *size, unsigned int attr, struct err *e)
+{
+	autofree char *uid = xfmt("%u", r->uid);
+	const char *options[] = { "mode", mode, "uid",	uid,  "gid",
+				  uid,	  size ? "size" : NULL, size, NULL };
+
+	return put(root, target, mnt_new("tmpfs", options, MOUNT_ATTR_NOSUID | attr, e), e);
+}
+
+/* The tree under which all else comes, attached above the root of our mount namespace: no
+ * directory of the host's is needed for it. */
+static int make_top(const struct rootfs *r, struct err *e)
+{
+	autofree char *uid = xfmt("%u", r->uid);
+	const char *options[] = { "mode", "755", "uid", uid, "gid", uid, NULL };
+	autoclose int top = -1, scratch = -1;
+
+	if (r->root) {
+		top = mnt_clone(r->root, r->userns, false, e);
+		if (top < 0)
+			return -1;
+	}
+	if (r->root && !r->ephemeral)
+		return mnt_attach(top, "/", e) < 0 ? -1 : steal_fd(&top);
+	scratch = mnt_new("tmpfs", options, 0, e);
+	if (scratch < 0 || mnt_attach(scratch, "/", e) < 0)
+		return err_wrap(e, "the root directory: ");
+	if (!r->root)
+		return steal_fd(&scratch);
+
+	if (mkdirat(scratch, "upper", 0755) < 0 || mkdirat(scratch, "work", 0755) < 0 ||
+	    fchownat(scratch, "upper", r->uid, r->uid, 0) < 0)
+		return err_errno(e, "an ephemeral root directory");
+	autoclose int upper = openat(scratch, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int work = openat(scratch, "work", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct overlay o = { .lowers = &top, .n_lowers = 1, .upper = upper, .work = work };
+	if (mnt_attach(top, "/", e) < 0)
+		return -1;
+	autoclose int overlay = mnt_overlay(&o, e);
+	if (overlay < 0 || mnt_attach(overlay, "/", e) < 0)
+		return err_wrap(e, "an ephemeral root directory: ");
+	return steal_fd(&overlay);
+}
+
+/* overlayfs takes a layer with shifted ids only where it is attached, and then has a clone
+ * of its own. */
+static int make_store(const struct rootfs *r, struct err *e)
+{
+	int layers[r->n_layers], made = -1;
+	size_t n = 0;
+
+	for (; n < r->n_layers; n++) {
+		layers[n] = mnt_clone(r->layers[n], r->userns, true, e);
+		if (layers[n] < 0 || (r->n_layers > 1 && mnt_attach(layers[n], "/", e) < 0))
+			goto out;
+	}
+	if (n == 1)
+		return layers[0];
+	made = mnt_overlay(&(struct overlay){ .lowers = layers, .n_lowers = n, .upper = -1,
+					      .work = -1 }, e);
+out:
+	n += n < r->n_layers;
+	while (n--)
+		cleanup_close(&layers[n]);
+	return made;
+}
+
+/* The filesystems that show a namespace show that of who mounts them: so a child, born in
+ * the container's PID namespace, goes into the others. It shares our memory and our
+ * descriptors, and is waited for. */
+struct kernel_mounts {
+	int inmate;
+	int proc, sys, mqueue;
+	struct err e;
+};
+
+static int mount_kernel(void *context)
+{
+	struct kernel_mounts *k = context;
+	struct err none; /* no message queues: the caller knows */
+
+	k->proc = mnt_new("proc", NULL, QUIET, &k->e);
+	if (k->proc >= 0 && setns(k->inmate, CLONE_NEWNET | CLONE_NEWIPC) < 0)
+		err_errno(&k->e, "setns");
+	else if (k->proc >= 0)
+		k->sys = mnt_new("sysfs", NULL, QUIET | MOUNT_ATTR_RDONLY, &k->e);
+	k->mqueue = mnt_new("mqueue", NULL, QUIET, &none);
+	_exit(0);
+}
+
+static int make_kernel(const struct rootfs *r, int root, int inmate, int own_pid_ns, struct err *e)
+{
+	struct kernel_mounts k = { .inmate = inmate, .proc = -1, .sys = -1, .mqueue = -1 };
+	char stack[32768] __attribute__((aligned(16)));
+
+	if (setns(inmate, CLONE_NEWPID) < 0)
+		return err_errno(e, "the container's PID namespace");
+	pid_t child = clone(mount_kernel, stack + sizeof(stack),
+			    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &k);
+	if (child < 0)
+		return err_errno(e, "a process in the container's PID namespace");
+	proc_wait(child);
+	if (setns(own_pid_ns, CLONE_NEWPID) < 0)
+		return err_errno(e, "our PID namespace");
+	if (k.proc < 0 || k.sys < 0) {
+		*e = k.e;
+		return -1;
+	}
+	if (put(root, "/proc", k.proc, e) < 0 || put(root, "/sys", k.sys, e) < 0)
+		return -1;
+	if (r->cgroup &&
+	    put(root, "/sys/fs/cgroup", mnt_clone_all(AT_FDCWD, r->cgroup, -1, false, e), e) < 0)
+		return -1;
+	if (k.mqueue < 0)
+		return r->lacks("POSIX message queues", "/dev/mqueue", e);
+	return put(root, "/dev/mqueue", k.mqueue, e);
+}
+
+static int make_device(const struct rootfs *r, int dev, size_t i, struct err *e)
+{
+	const char *name = devices[i].name;
+
+	if (!r->rootless) {
+		if (mknodat(dev, name, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0 ||
+		    fchmodat(dev, name, 0666, 0) < 0 || fchownat(dev, name, r->uid, r->uid, 0) < 0)
+			return err_errno(e, "/dev/%s", name);
+		return 0;
+	}
+	autofree char *host = xfmt("/dev/%s", name);
+	if (mknodat(dev, name, S_IFREG | 0666, 0) < 0)
+		return err_errno(e, "/dev/%s", name);
+	return put(dev, name, mnt_clone_all(AT_FDCWD, host, -1, false, e), e);
+}
+
+static int make_dev(const struct rootfs *r, int root, struct err *e)
+{
+	static const char *const dirs[] = { "pts", "shm", "mqueue" };
+	autofree char *tty = xfmt("%u", r->uid + 5);
+	const char *pts[] = { "newinstance", NULL, "ptmxmode", "0666", "mode",
+			      "620",	     r->rootless ? NULL : "gid", tty, NULL };
+
+	if (put_tmpfs(r, root, "/dev", "755", "4m", 0, e) < 0)
+		return -1;
+	autoclose int dev = root_open(root, "/dev", O_PATH | O_DIRECTORY);
+	if (dev < 0)
+		return err_errno(e, "/dev");
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		if (make_device(r, dev, i, e) < 0)
+			return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(dev_links); i++)
+		if (symlinkat(dev_links[i][0], dev, dev_links[i][1]) < 0)
+			return err_errno(e, "/dev/%s", dev_links[i][1]);
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (mkdirat(dev, dirs[i], 0755) < 0)
+			return err_errno(e, "/dev/%s", dirs[i]);
+	if (put(root, "/dev/pts", mnt_new("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e),
+		e) < 0)
+		return -1;
+	return put_tmpfs(r, root, "/dev/shm", "1777", NULL, MOUNT_ATTR_NODEV, e);
+}
+
+/* A pseudo terminal of the container's own, whose other side is its /dev/console. */
+static int make_console(const struct rootfs *r, int root, int *console, struct err *e)
+{
+	int off = 0;
+	unsigned int number;
+
+	autoclose int ptmx = root_open(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
+	autoclose int dev = root_open(root, "/dev", O_PATH | O_DIRECTORY);
+	if (ptmx < 0 || dev < 0 || ioctl(ptmx, TIOCSPTLCK, &off) < 0 ||
+	    ioctl(ptmx, TIOCGPTN, &number) < 0)
+		return err_errno(e, "a pseudo terminal for /dev/console");
+	autofree char *slave = xfmt("pts/%u", number);
+	if (mknodat(dev, "console", S_IFREG | 0600, 0) < 0 ||
+	    (!r->rootless && fchownat(dev, slave, r->uid, r->uid + 5, 0) < 0))
+		return err_errno(e, "/dev/console");
+	if (put(root, "/dev/console", mnt_clone_all(dev, slave, -1, false, e), e) < 0)
+		return -1;
+	*console = steal_fd(&ptmx);
+	return 0;
+}
+
+/* A datagram for each word of its init; from whom, the kernel says. */
+static int make_notify(int dir, int *notify, struct err *e)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int on = 1;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/notify", dir);
+	autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return err_errno(e, ROOTFS_NOTIFY);
+	*notify = steal_fd(&fd);
+	return 0;
+}
+
+static int make_run_files(const struct rootfs *r, int root, int *notify, struct err *e)
+{
+	static const char *const dirs[] = { "/run/nixunits", "/run/lock", "/run/nixunits/hosts" };
+	autofree char *json = cJSON_PrintUnformatted(r->u->json);
+
+	if (make_points(root, dirs, r->hosts ? 3 : 2, e) < 0)
+		return -1;
+	autoclose int dir = root_open(root, dirs[0], O_PATH | O_DIRECTORY);
+	autoclose int fd = openat(dir, "unit.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (fd < 0 || !json || write(fd, json, strlen(json)) != (ssize_t)strlen(json))
+		return err_errno(e, "/run/nixunits/unit.json, in the container");
+	return r->notify ? make_notify(dir, notify, e) : 0;
+}
+
+static int make_run(const struct rootfs *r, int root, int *notify, struct err *e)
+{
+	if (put_tmpfs(r, root, "/run", "755", NULL, MOUNT_ATTR_NODEV, e) < 0)
+		return -1;
+	act_as(r->uid);
+	int ret = make_run_files(r, root, notify, e);
+	act_as(0);
+	/* Debian's systemd mounts this at its start, and gives up where it can't. */
+	return ret < 0 ? -1 : put_tmpfs(r, root, "/run/lock", "1777", "5m", MOUNT_ATTR_NODEV, e);
+}
+
+static int make_binds(const struct rootfs *r, int root, struct err *e)
+{
+	for (size_t i = 0; i < r->u->n_binds; i++) {
+		const struct bind *b = &r->u->binds[i];
+
+		if (rootfs_bind_point(root, b, r->uid, e) < 0 ||
+		    put(root, b->target,
+			mnt_clone_all(AT_FDCWD, b->source, r->userns, b->read_only, e), e) < 0)
+			return err_wrap(e, "bind ");
+	}
+	if (r->journal) {
+		autofree char *target = xfmt("/var/log/journal/%s", r->machine_id);
+		if (put(root, target, mnt_clone(r->journal, r->userns, false, e), e) < 0)
+			return -1;
+	}
+	return r->hosts ? put(root, "/run/nixunits/hosts", mnt_clone(r->hosts, -1, true, e), e) : 0;
+}
+
+/* What isn't in this kernel needs no mask. */
+static int mask(int root, const char *path, struct err *e)
+{
+	static const char *const empty[] = { "mode", "000", "size", "4k", NULL };
+	struct stat st;
+
+	autoclose int at = root_open(root, path, O_PATH | O_NOFOLLOW);
+	if (at < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
+	if (fstat(at, &st) < 0)
+		return err_errno(e, "%s", path);
+	autoclose int cover = S_ISDIR(st.st_mode) ?
+				      mnt_new("tmpfs", empty, QUIET | MOUNT_ATTR_RDONLY, e) :
+				      mnt_clone_all(root, "dev/null", -1, true, e);
+	if (cover < 0)
+		return err_wrap(e, "%s: ", path);
+	return mnt_attach_at(cover, at) < 0 ? err_errno(e, "%s: a mask", path) : 0;
+}
+
+static int protect(const struct rootfs *r, int root, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(read_only); i++) {
+		autoclose int at = root_open(root, read_only[i], O_PATH | O_NOFOLLOW);
+
+		if (at >= 0 && put(root, read_only[i], mnt_clone_all(at, "", -1, true, e), e) < 0)
+			return -1;
+	}
+	if (r->u->net.private) {
+		autoclose int net = root_open(root, "/proc/sys/net", O_PATH | O_NOFOLLOW);
+		struct mount_attr attr = { .attr_clr = MOUNT_ATTR_RDONLY };
+		autoclose int fd = net < 0 ? -1 : mnt_clone_all(net, "", -1, false, e);
+
+		if (fd < 0 || syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+			return err_errno(e, "/proc/sys/net");
+		if (put(root, "/proc/sys/net", steal_fd(&fd), e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(masked); i++)
+		if (mask(root, masked[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* An initramfs can't be pivoted away from: there the tree stays above it, and chroot(2)
+ * does, out of which leads no way but to the same place. */
+static int enter_top(int root, struct err *e)
+{
+	autoclose int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (old < 0 || fchdir(root) < 0)
+		return err_errno(e, "the new root directory");
+	if (syscall(SYS_pivot_root, ".", ".") == 0) {
+		if (fchdir(old) < 0)
+			return err_errno(e, "the old root directory");
+		/* Whatever was attached above it for a while comes first. It is no mount of
+		 * ours any more once it has gone. */
+		while (umount2(".", MNT_DETACH) == 0)
+			;
+		return errno != EINVAL || chdir("/") < 0 ? err_errno(e, "the old root directory") : 0;
+	}
+	if (errno != EINVAL || chroot(".") < 0)
+		return err_errno(e, "pivot_root");
+	return 0;
+}
+
+int rootfs_make(const struct rootfs *r, int inmate, int own_pid_ns, struct rootfs_made *made,
+		struct err *e)
+{
+	*made = (struct rootfs_made){ .root = -1, .console = -1, .notify = -1 };
+	/* The root directory last, above all else that has to be attached for a while. */
+	autoclose int store = r->n_layers ? make_store(r, e) : -1;
+	autoclose int root = store < 0 && r->n_layers ? -1 : make_top(r, e);
+	if (root < 0 || rootfs_populate(root, r->u, r->machine_id, r->uid, e) < 0)
+		return -1;
+	if (store >= 0 && put(root, "/nix/store", steal_fd(&store), e) < 0)
+		return -1;
+	if (put_tmpfs(r, root, "/tmp", "1777", NULL, MOUNT_ATTR_NODEV, e) < 0 || make_dev(r, root, e) < 0 ||
+	    make_kernel(r, root, inmate, own_pid_ns, e) < 0 ||
+	    make_run(r, root, &made->notify, e) < 0 || make_binds(r, root, e) < 0 ||
+	    protect(r, root, e) < 0)
+		return -1;
+	if (r->console && make_console(r, root, &made->console, e) < 0)
+		return -1;
+	if (enter_top(root, e) < 0)
+		return -1;
+	made->root = steal_fd(&root);
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* rootfs - the file tree of a container, for who makes its namespaces himself.
+ *
+ * It is made by the host's root in a mount namespace of the host's, before the container
+ * has one: the container's own is a copy of it that belongs to its user namespace, and in
+ * such a copy no mount can be taken off, moved or made writable (user_namespaces(7),
+ * mount_namespaces(7)). The host's tree is not below it, nor behind it.
+ */
+#ifndef NU_ROOTFS_H
+#define NU_ROOTFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "say.h"
+#include "unit.h"
+
+/* Makes in a root directory what a start needs there, as user uid, the container's root:
+ * mount points, /etc/machine-id, /etc/resolv.conf. 0, or -1 and e. */
+int rootfs_populate(int root, const struct unit *u, const char *machine_id, uint32_t uid,
+		    struct err *e);
+/* The same for the target of a bind. */
+int rootfs_bind_point(int root, const struct bind *b, uint32_t uid, struct err *e);
+
+struct rootfs {
+	const struct unit *u;
+	const char *machine_id;
+	const char *root;           /* its writable directory; NULL: a tmpfs */
+	bool ephemeral;             /* writes go to a tmpfs instead */
+	const char *const *layers;  /* of /nix/store, the topmost first; none: as it is in root */
+	size_t n_layers;
+	const char *journal, *hosts; /* directories of the host's for these; NULL: not wanted */
+	const char *cgroup;         /* directory of its cgroup; NULL: it sees none */
+	int userns;                 /* what shifts the ids on disk; -1: nothing does */
+	uint32_t uid;               /* of the container's root, on the host */
+	bool rootless;              /* by an ordinary user: no device can be made */
+	bool console;               /* /dev/console is wanted, */
+	bool notify;                /* word that its init is ready */
+	/* A feature is not there: 0 to go on without, -1 and e not to. */
+	int (*lacks)(const char *feature, const char *lost, struct err *e);
+};
+
+struct rootfs_made {
+	int root;    /* its root directory */
+	int console; /* the master's side of /dev/console; -1: not wanted */
+	int notify;  /* where its init says that it is ready (sd_notify(3)); -1: not wanted */
+};
+
+/* What $NOTIFY_SOCKET is inside. */
+#define ROOTFS_NOTIFY "/run/nixunits/notify"
+
+/* Makes it in the caller's mount namespace, which must be one of his own, and makes it the
+ * root of that. `inmate` is a pidfd of a process in the container's namespaces: its PID,
+ * network and IPC namespace are what /proc, /sys and /dev/mqueue are of; own_pid_ns: the
+ * caller's own. 0, or -1 and e: the caller's mount namespace is then good for nothing. */
+int rootfs_make(const struct rootfs *r, int inmate, int own_pid_ns, struct rootfs_made *made,
+		struct err *e);
+
+#endif

@@ -1,0 +1,485 @@
+/* sandbox - the direct engine: a unit run without systemd on the host. */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "inmate.h"
+#include "leaf.h"
+#include "machine.h"
+#include "mnt.h"
+#include "net.h"
+#include "proc.h"
+#include "relay.h"
+#include "sysctl.h"
+#include "util.h"
+
+#define REBOOT 133 /* as systemd-nspawn(1) says it */
+
+/* The two ends of a pipe. */
+struct pipe_ends {
+	int out, in;
+};
+
+struct run {
+	struct sandbox *s;
+	pid_t pid;   /* of the container's first process */
+	int pidfd;
+	int mnt_ns, pid_ns; /* ours */
+	struct pipe_ends gate;   /* a byte lets the child go; its end: we are dead */
+	struct pipe_ends report; /* a struct err of the child's; its end: the exec was done */
+	bool tty[3];
+	struct leaf leaf;
+	struct rootfs_made made;
+	int netns; /* the container's, where its network is our matter; else -1 */
+	struct enrolled enrolled;
+	bool ended; /* it has run, and has been waited for */
+};
+
+static void close_ends(struct pipe_ends *p)
+{
+	cleanup_close(&p->out);
+	cleanup_close(&p->in);
+	p->out = p->in = -1;
+}
+
+/* ---- in the container ---- */
+
+static _Noreturn void give_up(const struct run *r, const struct err *e)
+{
+	_exit(write(r->report.in, e, sizeof(*e)) == sizeof(*e) ? NU_FAILED : NU_MISSING);
+}
+
+/* A session of its own; its terminal is one of the container's. */
+static int take_console(const struct run *r)
+{
+	if (setsid() < 0)
+		return -1;
+	if (!r->s->fs.console)
+		return 0;
+	autoclose int tty = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (tty < 0 || ioctl(tty, TIOCSCTTY, 0) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++)
+		if (r->tty[i] && dup2(tty, i) < 0)
+			return -1;
+	return 0;
+}
+
+static _Noreturn void become(const struct run *r, char **argv)
+{
+	sigset_t none;
+	struct err e;
+
+	if (take_console(r) < 0) {
+		err_errno(&e, "the terminal in the container");
+		give_up(r, &e);
+	}
+	sigemptyset(&none);
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execvp(argv[0], argv);
+	err_set(&e, errno == ENOENT ? 127 : 126, "%s: %s, in the container", plain(argv[0]),
+		strerror(errno));
+	give_up(r, &e);
+}
+
+/* PID 1 of a command: it reaps what is orphaned, passes on what signals come, and ends with
+ * the command, and thereby all that is left. The kernel ignores for a PID 1 the signals that
+ * it has no handler for: so they are blocked, and fetched. */
+static _Noreturn void be_init(struct run *r)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	pid_t child = fork();
+	if (child == 0)
+		become(r, r->s->command);
+	close_ends(&r->report);
+	for (int dead = 0, status; child > 0;) {
+		int number = sigwaitinfo(&all, NULL);
+
+		if (number > 0 && number != SIGCHLD)
+			kill(child, number);
+		while (number == SIGCHLD && (dead = waitpid(-1, &status, WNOHANG)) > 0)
+			if (dead == child)
+				_exit(WIFEXITED(status) ? WEXITSTATUS(status) :
+							  128 + WTERMSIG(status));
+	}
+	_exit(NU_FAILED);
+}
+
+static int settle(struct run *r, struct err *e)
+{
+	const struct unit *u = r->s->fs.u;
+
+	/* In a copy that is its user namespace's own; see lib/rootfs. "/.." leads to what is
+	 * mounted on the root. */
+	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0 || chdir("/..") < 0 || chroot(".") < 0)
+		return err_errno(e, "a mount namespace of its own");
+	if (sethostname(u->id, strlen(u->id)) < 0)
+		return err_errno(e, "the host name");
+	if (inmate_become_root() < 0 && !r->s->fs.rootless)
+		return err_errno(e, "its root");
+	/* Our memory, and the program that it is of, are not the container's to look at. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_errno(e, "prctl");
+	struct pollfd dead = { .fd = r->gate.out };
+	if (poll(&dead, 1, 0) != 0)
+		return err_set(e, NU_FAILED, "its supervisor has died");
+	inmate_environment("nixunits", "/bin/sh");
+	if (r->s->fs.notify)
+		setenv("NOTIFY_SOCKET", ROOTFS_NOTIFY, 1);
+	if (!r->s->command) {
+		autofree char *uuid = xstrdup(r->s->fs.machine_id);
+		setenv("container_uuid", uuid, 1);
+	}
+	return inmate_confine(r->s->caps, e);
+}
+
+static _Noreturn void inmate(struct run *r)
+{
+	char *init[] = { (char *)r->s->fs.u->init, NULL };
+	struct err e;
+	char go;
+
+	cleanup_close(&r->gate.in);
+	cleanup_close(&r->report.out);
+	if (read(r->gate.out, &go, 1) != 1)
+		_exit(NU_FAILED);
+	if (settle(r, &e) < 0)
+		give_up(r, &e);
+	if (r->s->command)
+		be_init(r);
+	become(r, init);
+}
+
+/* ---- on the host ---- */
+
+static int write_map(pid_t pid, const char *name, const char *map, struct err *e)
+{
+	autofree char *path = xfmt("/proc/%d/%s", pid, name);
+	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, map, strlen(map)) != (ssize_t)strlen(map))
+		return err_errno(e, "%s", path);
+	return 0;
+}
+
+static int open_ns(pid_t pid, const char *kind, struct err *e)
+{
+	autofree char *path = pid ? xfmt("/proc/%d/ns/%s", pid, kind) :
+				    xfmt("/proc/self/ns/%s", kind);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_errno(e, "%s", path) : fd;
+}
+
+static int make_inmate(struct run *r, struct err *e)
+{
+	const struct unit *u = r->s->fs.u;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
+			 (u->private_users ? CLONE_NEWUSER : 0) |
+			 (u->net.private && !u->net.netns ? CLONE_NEWNET : 0) |
+			 (r->leaf.fd >= 0 ? CLONE_INTO_CGROUP : 0),
+		.pidfd = (uint64_t)(uintptr_t)&r->pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = r->leaf.fd >= 0 ? r->leaf.fd : 0,
+	};
+	int ends[4];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(e, "pipe");
+	r->gate = (struct pipe_ends){ ends[0], ends[1] };
+	if (pipe2(ends + 2, O_CLOEXEC) < 0)
+		return err_errno(e, "pipe");
+	r->report = (struct pipe_ends){ ends[2], ends[3] };
+	autoclose int joined = u->net.netns ? net_open(u->net.netns, e) : -1;
+	if (u->net.netns && joined < 0)
+		return -1;
+
+	r->pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (r->pid < 0)
+		return err_errno(e, "clone3");
+	if (r->pid == 0) {
+		if (joined >= 0 && setns(joined, CLONE_NEWNET) < 0)
+			_exit(NU_FAILED);
+		inmate(r);
+	}
+	cleanup_close(&r->gate.out);
+	cleanup_close(&r->report.in);
+	r->gate.out = r->report.in = -1;
+	if (!u->private_users)
+		return 0;
+	autofree char *map = xfmt("0 %u %u\n", r->s->fs.uid, r->s->fs.rootless ? 1 : 65536);
+	if (write_map(r->pid, "uid_map", map, e) < 0 || write_map(r->pid, "gid_map", map, e) < 0)
+		return -1;
+	if (!r->s->fs.rootless)
+		r->s->fs.userns = open_ns(r->pid, "user", e);
+	return r->s->fs.userns < 0 && !r->s->fs.rootless ? -1 : 0;
+}
+
+static int make_network(struct run *r, struct err *e)
+{
+	const struct unit *u = r->s->fs.u;
+
+	if (sysctl_apply(u, r->pid, e) < 0)
+		return -1;
+	if (!u->net.private || u->net.netns)
+		return 0;
+	r->netns = open_ns(r->pid, "net", e);
+	return r->netns < 0 || net_up(u, r->netns, e) < 0 ? -1 : 0;
+}
+
+/* What the child says until it has become the container's program. 0: it has. */
+static int await_exec(struct run *r, struct err *e)
+{
+	struct err theirs;
+	ssize_t n;
+
+	if (write(r->gate.in, "", 1) != 1)
+		return err_errno(e, "the container's first process");
+	while ((n = read(r->report.out, &theirs, sizeof(theirs))) < 0 && errno == EINTR)
+		;
+	if (n == sizeof(theirs)) {
+		*e = theirs;
+		return -1;
+	}
+	return 0;
+}
+
+/* In a process of its own, which ends with the container's console. */
+static pid_t start_relay(const struct run *r)
+{
+	fflush(stdout);
+	pid_t child = r->made.console < 0 ? -1 : fork();
+
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGHUP);
+		relay(r->made.console, r->pidfd, isatty(STDIN_FILENO) ? STDIN_FILENO : -1,
+		      r->tty[1] ? STDOUT_FILENO : r->tty[2] ? STDERR_FILENO : STDIN_FILENO);
+		_exit(0);
+	}
+	return child;
+}
+
+/* True when the container's init, and nobody else in it, says that it is ready. */
+static bool is_ready(const struct run *r)
+{
+	char text[4096], control[CMSG_SPACE(sizeof(struct ucred))];
+	struct iovec io = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+	struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1, .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(r->made.notify, &m, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+	struct ucred from = { .pid = 0 };
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+		memcpy(&from, CMSG_DATA(c), sizeof(from));
+	if (n < 0 || from.pid != r->pid)
+		return false;
+	text[n] = '\0';
+	return starts_with(text, "READY=1") || strstr(text, "\nREADY=1");
+}
+
+static void signal_inmate(const struct run *r, int number)
+{
+	syscall(SYS_pidfd_send_signal, r->pidfd, number, NULL, 0);
+}
+
+/* What the kernel makes of reboot(2) in a PID namespace: see pid_namespaces(7). */
+static int exit_status(const struct run *r, int status)
+{
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	if (!r->s->command && WTERMSIG(status) == SIGHUP)
+		return REBOOT;
+	if (!r->s->command && WTERMSIG(status) == SIGINT)
+		return 0;
+	return 128 + WTERMSIG(status);
+}
+
+/* Until the container's first process has ended; its exit status. */
+static int supervise(const struct run *r, int signals, struct err *e)
+{
+	const struct sandbox *s = r->s;
+	pid_t relaying = start_relay(r), extra = -1;
+	int64_t deadline = 0;
+	int status, result = -1, ready = r->made.notify;
+	bool failed = false;
+
+	while (result < 0) {
+		struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
+					{ .fd = ready, .events = POLLIN } };
+		int64_t left = deadline ? deadline - now_ms() : -1;
+		struct signalfd_siginfo info;
+		pid_t dead;
+
+		if (deadline && left <= 0) {
+			warn("%s: did not shut down within %u s: killed", s->fs.u->id, s->stop_s);
+			signal_inmate(r, SIGKILL);
+			deadline = 0;
+			left = -1;
+		}
+		poll(fds, 2, left);
+		if (fds[1].revents && is_ready(r)) {
+			ready = -1;
+			extra = s->ready(s->fs.u);
+		}
+		if (!fds[0].revents || read(signals, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo != SIGCHLD && s->command) {
+			signal_inmate(r, info.ssi_signo);
+		} else if (info.ssi_signo != SIGCHLD) {
+			/* A shutdown; the second time there is no patience left. */
+			signal_inmate(r, deadline ? SIGKILL : SIGRTMIN + 3);
+			deadline = now_ms() + s->stop_s * 1000;
+		}
+		while ((dead = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (dead == r->pid)
+				result = exit_status(r, status);
+			else if (dead == relaying)
+				relaying = -1;
+			else if (dead == extra && status != 0) {
+				failed = true;
+				signal_inmate(r, SIGRTMIN + 3);
+				deadline = now_ms() + s->stop_s * 1000;
+			}
+		}
+	}
+	if (relaying > 0)
+		proc_wait(relaying);
+	return failed ? err_set(e, NU_FAILED, "extra failed") : result;
+}
+
+static int open_signals(sigset_t *was, struct err *e)
+{
+	static const int numbers[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		sigaddset(&set, numbers[i]);
+	sigprocmask(SIG_BLOCK, &set, was);
+	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_errno(e, "signalfd") : fd;
+}
+
+/* What an init needs, and limits, want one; a command without does as well. */
+static int make_leaf(struct run *r, struct err *e)
+{
+	struct sandbox *s = r->s;
+
+	if (s->command || s->fs.rootless)
+		return 0;
+	if (leaf_make(&r->leaf, s->fs.u->id, s->fs.uid, e) < 0)
+		return e->code == NU_MISSING ?
+			       s->fs.lacks("cgroup v2", "limits, and the services of an init that "
+							"needs a cgroup", e) :
+			       -1;
+	s->fs.cgroup = r->leaf.path;
+	return 0;
+}
+
+/* A mount namespace for the tree to be made in, and the way back. */
+static int leave_home(struct run *r, struct err *e)
+{
+	r->mnt_ns = open_ns(0, "mnt", e);
+	r->pid_ns = r->mnt_ns < 0 ? -1 : open_ns(0, "pid", e);
+	if (r->pid_ns < 0)
+		return -1;
+	return chdir("/") < 0 ? err_errno(e, "/") : mnt_unshare(e);
+}
+
+static int come_home(struct run *r, struct err *e)
+{
+	return setns(r->mnt_ns, CLONE_NEWNS) < 0 ? err_errno(e, "our own mount namespace") : 0;
+}
+
+static int start(struct run *r, struct err *e)
+{
+	const struct unit *u = r->s->fs.u;
+
+	for (int i = 0; i < 3; i++) {
+		r->tty[i] = !r->s->command || isatty(i);
+		r->s->fs.console = r->s->fs.console || r->tty[i];
+	}
+	r->s->fs.notify = !r->s->command;
+	if (!r->s->fs.rootless && machine_enroll(&r->enrolled, u->id, e) < 0)
+		return -1;
+	if (make_leaf(r, e) < 0 || leave_home(r, e) < 0 || make_inmate(r, e) < 0 ||
+	    make_network(r, e) < 0 ||
+	    rootfs_make(&r->s->fs, r->pidfd, r->pid_ns, &r->made, e) < 0 || come_home(r, e) < 0)
+		return -1;
+	if (await_exec(r, e) < 0)
+		return -1;
+	return r->s->fs.rootless ? 0 : machine_leader(&r->enrolled, r->pid, e);
+}
+
+/* All that the host holds for it goes; what fails is said, and goes on failing the next
+ * start, which repairs it. */
+static void tidy(struct run *r)
+{
+	const struct unit *u = r->s->fs.u;
+	struct err e;
+
+	if (r->pid > 0 && !r->ended) {
+		signal_inmate(r, SIGKILL);
+		proc_wait(r->pid);
+	}
+	if (r->netns >= 0 && (u->net.n_ifaces || u->net.n_forwards) &&
+	    (net_down_inside(u->id, r->netns, NULL, &e) < 0 || net_down(u->id, NULL, &e) < 0))
+		warn("%s: %s", u->id, e.text);
+	machine_withdraw(&r->enrolled);
+	leaf_remove(&r->leaf);
+	close_ends(&r->gate);
+	close_ends(&r->report);
+	cleanup_close(&r->pidfd);
+	cleanup_close(&r->mnt_ns);
+	cleanup_close(&r->pid_ns);
+	cleanup_close(&r->netns);
+	cleanup_close(&r->made.root);
+	cleanup_close(&r->made.console);
+	cleanup_close(&r->made.notify);
+}
+
+int sandbox_run(struct sandbox *s, struct err *e)
+{
+	static const struct pipe_ends closed = { -1, -1 };
+	struct run r = { .s = s, .pidfd = -1, .mnt_ns = -1, .pid_ns = -1, .gate = closed,
+			 .report = closed, .leaf = LEAF_NONE, .made = { -1, -1, -1 }, .netns = -1,
+			 .enrolled = ENROLLED_NONE };
+	sigset_t was;
+	int status = -1;
+
+	s->fs.userns = -1;
+	autoclose int signals = open_signals(&was, e);
+	if (signals >= 0 && start(&r, e) == 0) {
+		status = supervise(&r, signals, e);
+		r.ended = true;
+	} else if (r.mnt_ns >= 0) {
+		struct err ignored;
+		come_home(&r, &ignored);
+	}
+	tidy(&r);
+	sigprocmask(SIG_SETMASK, &was, NULL);
+	return status;
+}

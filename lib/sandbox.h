@@ -1,0 +1,35 @@
+/* sandbox - the direct engine: a unit run without systemd on the host.
+ *
+ * The caller's process is the supervisor. It clones the container's first process into
+ * namespaces of its own, makes its network and its tree of files (lib/rootfs), lets it go, and
+ * stays: signals are passed on, its terminal is relayed, its end tidies up. Whatever ends the
+ * supervisor ends the container.
+ */
+#ifndef NU_SANDBOX_H
+#define NU_SANDBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rootfs.h"
+#include "say.h"
+#include "unit.h"
+
+struct sandbox {
+	/* What it sees; userns, cgroup, console and notify are set by sandbox_run(). */
+	struct rootfs fs;
+	char **command;    /* run by a small init of ours; NULL: the unit's own init */
+	uint64_t caps;     /* the bounding set */
+	unsigned int stop_s; /* how long its init may take to shut down */
+	/* Called when the init says that it is ready: starts a process, whose failure stops the
+	 * container. Returns it; -1: none. */
+	pid_t (*ready)(const struct unit *u);
+};
+
+/* Runs the unit to its end. Returns the exit status of the command, 128+n where signal n
+ * ended it; of an init, 0 for its shutdown and 133 for a reboot. -1 and e: it did not come to
+ * run (e->code 126 or 127: its program could not be executed), or what it has to have failed;
+ * then nothing is left of it. */
+int sandbox_run(struct sandbox *s, struct err *e);
+
+#endif
