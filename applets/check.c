@@ -17,6 +17,7 @@
 #include "../lib/drift.h"
 #include "../lib/json.h"
 #include "../lib/net.h"
+#include "../lib/mnt.h"
 #include "../lib/nspawn.h"
 #include "../lib/root.h"
 #include "../lib/status.h"
@@ -105,21 +106,6 @@ static int check_privileges(struct check *c, struct err *e)
 	return 0;
 }
 
-/* proc_pid_mountinfo(5) writes a space as \040. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++)
-		if (*s == '\\' && strspn(s + 1, "01234567") >= 3) {
-			*to++ = (s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0');
-			s += 3;
-		} else {
-			*to++ = *s;
-		}
-	*to = '\0';
-}
-
 /* 'r' or 'w' for what is mounted on target, in the leader's view; 0: nothing is. The
  * last of several is the one on top. */
 static char mounted(const char *mountinfo, const char *target)
@@ -137,7 +123,7 @@ static char mounted(const char *mountinfo, const char *target)
 		if (!take_word(&field, point, sizeof(point)) || !take_blanks(&field) ||
 		    !take_word(&field, options, sizeof(options)))
 			continue;
-		unescape(point);
+		mnt_unescape(point);
 		if (streq(point, target))
 			state = starts_with(options, "ro") && strchr(",", options[2]) ? 'r' : 'w';
 	}

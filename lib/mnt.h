@@ -39,16 +39,43 @@ struct overlay {
 	const int *lowers; /* the topmost first; attached mounts or plain directories */
 	size_t n_lowers;
 	int upper, work; /* -1, -1: read-only */
+	/* What they are called, for those who list mounts: absolute paths, or NULL. */
+	const char *const *names;
+	const char *upper_name, *work_name;
 };
 
-/* A detached overlay mount. -1 and e. */
+/* A detached overlay mount. Before Linux 6.8 it takes no more than ten lowers. -1 and e. */
 int mnt_overlay(const struct overlay *o, struct err *e);
 
-/* Mounts, in the caller's mount namespace and on the directory target, the union of
- * `n` directories, the topmost first, read-only, with the ids on disk shifted by
- * userns_fd (-1: as they are). 0, or -1 and e: then nothing stays mounted. */
+/* What becomes one directory. */
+struct merge {
+	const char *const *dirs; /* the topmost first */
+	size_t n;		 /* 500 at most, by the kernel */
+	const char *upper, *work; /* directories on one file system; NULL: read-only */
+	int userns; /* shifts the ids on disk, of all of them; -1: as they are */
+	uint32_t base; /* what id 0 then is; needed with an upper layer only */
+};
+
+/* Mounts it on the directory target, in the caller's mount namespace. 0, or -1 and e: then
+ * nothing stays mounted. */
+int mnt_merge(const struct merge *m, const char *target, struct err *e);
+/* The same for `n` directories, read-only. */
 int mnt_union(const char *const *dirs, size_t n, int userns_fd, const char *target,
 	      struct err *e);
+
+/* The mount that a path is in, as /proc/self/mountinfo has it. */
+struct mnt_info {
+	uint64_t id;
+	bool root; /* the path is where it is mounted */
+	bool read_only;
+	char type[32]; /* "ext4" */
+	char *options; /* the file system's own; mnt_unescape() each */
+};
+
+/* 0, or -1 and e. The caller frees i->options. */
+int mnt_info(const char *path, struct mnt_info *i, struct err *e);
+/* proc_pid_mountinfo(5) writes a space as \040, and so on. In place. */
+void mnt_unescape(char *s);
 
 /* Makes the tree at path read-only in the caller's mount namespace. 0, or -1 and e. */
 int mnt_read_only(const char *path, struct err *e);
