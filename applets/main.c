@@ -104,6 +104,9 @@ int main(int argc, char **argv)
 	const struct applet *a;
 
 	take_standard_numbers();
+	/* The kernel calls it by that name. */
+	if (streq(called, "init"))
+		called = "nu-init";
 	if (starts_with(called, "nu-")) {
 		a = applet_find(called + 3);
 		if (!a)

@@ -78,11 +78,18 @@ static int verify(int fd, struct image_info *info, struct err *e)
 	if (!starts_with(text, VERSION_LINE))
 		return err_set(e, NU_FAILED, "an image of version %.*s, expected 1",
 			       (int)strcspn(text + strlen(HEAD), "\n"), text + strlen(HEAD));
-	const char *sum = strstr(text, "\nsha256 ");
-	if (!sum || sscanf(text, VERSION_LINE "id %64[a-z0-9-]\nsha256 %64[0-9a-f]\n", info->id,
-			   info->sha256) != 2)
+	const char *id = text + strlen(VERSION_LINE) + strlen("id ");
+	size_t id_n = strcspn(id, "\n");
+	const char *sum = id + id_n + strlen("\nsha256 ");
+	if (id_n > ID_MAX || !starts_with(id + id_n, "\nsha256 ") ||
+	    strspn(sum, "0123456789abcdef") != 64)
 		return err_set(e, NU_FAILED, "damaged: its trailer is not one");
-	if (digest(fd, n, text, sum + 1 - text, hex, e) < 0)
+	snprintf(info->id, sizeof(info->id), "%.*s", (int)id_n, id);
+	memcpy(info->sha256, sum, 64);
+	info->sha256[64] = '\0';
+	if (id_check(info->id, e) < 0)
+		return err_wrap(e, "damaged: ");
+	if (digest(fd, n, text, sum - strlen("sha256 ") - text, hex, e) < 0)
 		return -1;
 	if (!streq(hex, info->sha256))
 		return err_set(e, NU_FAILED,

@@ -25,6 +25,9 @@ static const char *package_of(const char *program)
 		{ "curl", "curl" },
 		{ "ovs-vsctl", "openvswitch-switch" },
 		{ "nft", "nftables" },
+		{ "mksquashfs", "squashfs-tools" },
+		{ "mkfs.erofs", "erofs-utils" },
+		{ "xz", "xz-utils" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -81,6 +84,18 @@ int proc_run(char *const argv[], struct err *e)
 {
 	pid_t pid = start(argv, NULL, e);
 
+	return pid < 0 ? -1 : proc_wait(pid);
+}
+
+int proc_pipe(char *const argv[], int in, int out, struct err *e)
+{
+	posix_spawn_file_actions_t files;
+
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+	pid_t pid = start(argv, &files, e);
+	posix_spawn_file_actions_destroy(&files);
 	return pid < 0 ? -1 : proc_wait(pid);
 }
 

@@ -19,6 +19,8 @@ int proc_output(char *const argv[], bool silent, struct buf *out, struct err *e)
 int proc_capture(char *const argv[], struct buf *out, struct buf *said, struct err *e);
 /* As proc_output, with n bytes of data as its standard input. */
 int proc_filter(char *const argv[], const void *data, size_t n, struct buf *out, struct err *e);
+/* As proc_run, with `in` as its standard input and `out` as its standard output. */
+int proc_pipe(char *const argv[], int in, int out, struct err *e);
 /* Waits for child pid: its exit status, or 128+n. */
 int proc_wait(pid_t pid);
 /* Makes e say that argv[0] could not be started, from errno. Returns -1. */

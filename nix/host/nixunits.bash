@@ -19,7 +19,8 @@ _nixunits() {
 	elif [[ $cur == -* ]]; then
 		words=$(nixunits "$applet" --help 2>/dev/null | grep -oE '^ +(-., )? *--[a-z0-9-]+' |
 			grep -oE -- '--[a-z0-9-]+')
-	elif [[ $prev == -n || $prev == --nix || $prev == -j || $prev == --json || $prev == --nixpkgs ]]; then
+	elif [[ $prev == -n || $prev == --nix || $prev == -j || $prev == --json || $prev == --nixpkgs || $prev == --modules ||
+		$applet == image && $prev == -[oc] ]]; then
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
