@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_addr.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #include "../lib/machine.h"
 #include "../lib/net.h"
 #include "../lib/netgraph.h"
+#include "../lib/netshow.h"
 #include "../lib/store.h"
 
 struct args {
@@ -53,6 +53,15 @@ static int open_netns(const struct args *a, const char *id, struct err *e)
 	if (found == 0)
 		return err_set(e, NU_FAILED, "%s is not running", id);
 	return found < 0 ? -1 : machine_ns(&m, "net", e);
+}
+
+/* The id, as named or of the document, which is the caller's then; NULL and e. */
+static const char *named(const struct args *a, struct unit **u, struct err *e)
+{
+	if (a->id)
+		return id_check(a->id, e) < 0 ? NULL : a->id;
+	*u = load(a, e);
+	return *u ? (*u)->id : NULL;
 }
 
 static int fail(const char *id, struct err *e)
@@ -96,6 +105,7 @@ static int plan(const struct args *a)
 
 static int up(const struct args *a)
 {
+	autostrv struct strv advice = { 0 };
 	struct net_report r;
 	struct err e;
 	autounit struct unit *u = load(a, &e);
@@ -105,6 +115,9 @@ static int up(const struct args *a)
 	autoclose int netns = open_netns(a, u->id, &e);
 	if (netns < 0 || net_up_report(u, netns, 0, &r, &e) < 0)
 		return fail(u->id, &e);
+	net_advice(u, &advice);
+	for (size_t i = 0; i < advice.n; i++)
+		warn("%s: %s", u->id, advice.v[i]);
 	if (a->json)
 		printf("{\"id\": \"%s\", \"planned\": %zu, \"done\": %zu}\n", u->id, r.planned,
 		       r.done);
@@ -119,19 +132,13 @@ static int down(const struct args *a)
 {
 	autounit struct unit *u = NULL;
 	autoclose int netns = -1;
-	const char *id = a->id;
 	size_t n, inside = 0;
 	struct machine m;
 	struct err e;
+	const char *id = named(a, &u, &e);
 
-	if (!id) {
-		u = load(a, &e);
-		if (!u)
-			return say_err(&e);
-		id = u->id;
-	} else if (id_check(id, &e) < 0) {
+	if (!id)
 		return say_err(&e);
-	}
 	/* A machine whose leader has just died has nothing inside any more. */
 	if (a->netns || a->pid || machine_find(id, &m, &e) == 1)
 		netns = open_netns(a, id, &e);
@@ -147,116 +154,26 @@ static int down(const struct args *a)
 	return NU_OK;
 }
 
-static const char *addr_state(const struct live_addr *a)
-{
-	if (a->flags & IFA_F_DADFAILED)
-		return "duplicate";
-	return a->flags & IFA_F_TENTATIVE ? "tentative" : "ready";
-}
-
-static void show_json_links(const struct live *live, const struct live_link *l,
-			    enum net_where where, cJSON *links, cJSON *routes)
-{
-	cJSON *j = cJSON_CreateObject(), *addrs;
-	char text[ADDR_TEXT];
-	size_t n;
-
-	cJSON_AddStringToObject(j, "where", net_where_name(where));
-	cJSON_AddStringToObject(j, "name", l->name);
-	cJSON_AddNumberToObject(j, "index", l->index);
-	cJSON_AddStringToObject(j, "kind", l->kind);
-	cJSON_AddBoolToObject(j, "up", l->flags & IFF_UP);
-	cJSON_AddBoolToObject(j, "running", l->flags & IFF_RUNNING);
-	cJSON_AddNumberToObject(j, "mtu", l->mtu);
-	cJSON_AddStringToObject(j, "mac", mac_text(l->mac, text));
-	addrs = cJSON_AddArrayToObject(j, "addresses");
-	const struct live_addr *a = live_addrs_of(live, l->index, &n);
-	for (size_t i = 0; i < n; i++) {
-		cJSON *one = cJSON_CreateObject();
-
-		cJSON_AddStringToObject(one, "address", addr_text(&a[i].addr, true, text));
-		cJSON_AddStringToObject(one, "state", addr_state(&a[i]));
-		cJSON_AddItemToArray(addrs, one);
-	}
-	cJSON_AddItemToArray(links, j);
-
-	const struct live_route *r = live_routes_of(live, l->index, &n);
-	for (size_t i = 0; i < n; i++) {
-		cJSON *one = cJSON_CreateObject();
-
-		cJSON_AddStringToObject(one, "where", net_where_name(where));
-		cJSON_AddStringToObject(one, "destination", addr_text(&r[i].to, true, text));
-		if (r[i].via.family)
-			cJSON_AddStringToObject(one, "via", addr_text(&r[i].via, false, text));
-		cJSON_AddStringToObject(one, "link", l->name);
-		cJSON_AddNumberToObject(one, "metric", r[i].metric);
-		cJSON_AddItemToArray(routes, one);
-	}
-}
-
-static void show_text_link(const struct live *live, const struct live_link *l,
-			   enum net_where where)
-{
-	bool loopback = l->flags & IFF_LOOPBACK;
-	char text[ADDR_TEXT], via[ADDR_TEXT];
-	size_t n;
-
-	printf("%-9s  %-15s  %-7s  mtu %u%s%s\n", net_where_name(where), plain(l->name),
-	       !(l->flags & IFF_UP) ? "down" : l->flags & IFF_RUNNING ? "up" : "waiting", l->mtu,
-	       loopback ? "" : "  ", loopback ? "" : mac_text(l->mac, text));
-	const struct live_addr *a = live_addrs_of(live, l->index, &n);
-	for (size_t i = 0; i < n; i++)
-		printf("%-28s %s%s%s\n", "", addr_text(&a[i].addr, true, text),
-		       streq(addr_state(&a[i]), "ready") ? "" : "  ",
-		       streq(addr_state(&a[i]), "ready") ? "" : addr_state(&a[i]));
-	const struct live_route *r = live_routes_of(live, l->index, &n);
-	for (size_t i = 0; i < n; i++)
-		printf("%-28s %s%s%s\n", "",
-		       r[i].to.prefix ? addr_text(&r[i].to, true, text) : "default",
-		       r[i].via.family ? " via " : " on the link",
-		       r[i].via.family ? addr_text(&r[i].via, false, via) : "");
-}
-
 static int show(const struct args *a)
 {
-	autolive struct live host = { 0 };
-	autolive struct live guest = { 0 };
-	const struct live *live[] = { [NET_HOST] = &host, [NET_CONTAINER] = &guest };
+	autonetshow struct netshow s = { 0 };
 	autounit struct unit *u = NULL;
-	autojson cJSON *j = cJSON_CreateObject();
-	char alias[NET_ALIAS];
-	const char *id = a->id;
+	autobuf struct buf b = { 0 };
 	struct err e;
+	const char *id = named(a, &u, &e);
 
-	if (id && id_check(id, &e) < 0)
+	if (!id)
 		return say_err(&e);
-	if (!id) {
-		u = load(a, &e);
-		if (!u)
-			return say_err(&e);
-		id = u->id;
-	}
 	autoclose int netns = open_netns(a, id, &e);
-	if (netns < 0 || net_live(-1, &host, &e) < 0 || net_live(netns, &guest, &e) < 0)
+	if (netns < 0 || netshow_read(&s, id, netns, &e) < 0)
 		return fail(id, &e);
-
-	cJSON_AddStringToObject(j, "id", id);
-	cJSON *links = cJSON_AddArrayToObject(j, "links");
-	cJSON *routes = cJSON_AddArrayToObject(j, "routes");
-	net_alias(id, "", alias);
-	for (int where = NET_CONTAINER; where >= NET_HOST; where--)
-		for (size_t i = 0; i < live[where]->n_links; i++) {
-			const struct live_link *l = &live[where]->links[i];
-
-			if (where == NET_HOST && !starts_with(l->alias, alias))
-				continue;
-			if (a->json)
-				show_json_links(live[where], l, where, links, routes);
-			else
-				show_text_link(live[where], l, where);
-		}
-	if (a->json)
+	if (a->json) {
+		autojson cJSON *j = netshow_json(&s);
 		json_print(j);
+		return NU_OK;
+	}
+	netshow_text(&s, &b);
+	fwrite(b.p, 1, b.n, stdout);
 	return NU_OK;
 }
 

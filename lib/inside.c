@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <sched.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proc.h"
@@ -36,12 +35,11 @@ int inside_foreign(pid_t leader, int wanted)
 	return flags;
 }
 
-static int go_inside(pid_t leader, int wanted, struct err *e)
+static int go_inside(pid_t leader, int pidfd, int wanted, struct err *e)
 {
 	int flags = inside_foreign(leader, wanted);
-	autoclose int pidfd = syscall(SYS_pidfd_open, leader, 0);
 
-	if (pidfd < 0 || (flags && setns(pidfd, flags) < 0))
+	if (flags && setns(pidfd, flags) < 0)
 		return err_errno(e, "the namespaces of process %d", leader);
 	if (flags & CLONE_NEWUSER &&
 	    (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
@@ -49,8 +47,8 @@ static int go_inside(pid_t leader, int wanted, struct err *e)
 	return 0;
 }
 
-int inside_call(pid_t leader, int wanted, int (*act)(void *context, struct err *e), void *context,
-		struct err *e)
+int inside_call(pid_t leader, int pidfd, int wanted, int (*act)(void *context, struct err *e),
+		void *context, struct err *e)
 {
 	int report[2];
 
@@ -60,7 +58,7 @@ int inside_call(pid_t leader, int wanted, int (*act)(void *context, struct err *
 	if (pid == 0) {
 		struct err mine;
 
-		if (go_inside(leader, wanted, &mine) == 0 && act(context, &mine) == 0)
+		if (go_inside(leader, pidfd, wanted, &mine) == 0 && act(context, &mine) == 0)
 			_exit(NU_OK);
 		if (write(report[1], &mine, sizeof(mine)) < 0)
 			_exit(NU_FAILED);

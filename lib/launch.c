@@ -13,6 +13,7 @@
 
 #include "machine.h"
 #include "mnt.h"
+#include "net.h"
 #include "nspawn.h"
 #include "place.h"
 #include "proc.h"
@@ -89,8 +90,14 @@ static _Noreturn void set_up(const struct unit *u, int nspawn)
 
 	leave_cgroup();
 	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
-	if (found == 1 && setup_apply(u, &m, &e) == 0)
+	if (found == 1 && setup_apply(u, &m, &e) == 0) {
+		struct strv advice = { 0 };
+
+		net_advice(u, &advice);
+		for (size_t i = 0; i < advice.n; i++)
+			warn("%s: %s", u->id, advice.v[i]);
 		_exit(NU_OK);
+	}
 	struct pollfd ended = { .fd = nspawn, .events = POLLIN };
 	if (found == 0 && poll(&ended, 1, 0) > 0)
 		_exit(NU_FAILED);

@@ -101,16 +101,20 @@ static void note_undo_addrs(struct session *s, const struct net_op *op, int fami
 			back.addr = r[i].to;
 			back.via = r[i].via;
 			back.onlink = r[i].onlink;
+			back.protocol = r[i].protocol;
+			back.metric = r[i].metric;
 			net_plan_add(&s->undo, &back);
 		}
 	back.via = (struct addr){ 0 };
 	back.onlink = false;
+	back.metric = 0;
 	const struct live_addr *a = live_addrs_of(&s->live[op->where], op->index, &n);
 	for (size_t i = n; i-- > 0;)
 		if ((!family || a[i].addr.family == family) && a[i].flags & IFA_F_PERMANENT &&
 		    a[i].scope != RT_SCOPE_LINK) {
 			back.what = NET_ADDR_ADD;
 			back.addr = a[i].addr;
+			back.protocol = a[i].protocol;
 			net_plan_add(&s->undo, &back);
 		}
 }
@@ -197,10 +201,13 @@ static void note_undo(struct session *s, const struct net_op *op)
 		back.index = was->index;
 		back.via = was->via;
 		back.onlink = was->onlink;
+		back.protocol = was->protocol;
 		break;
 	}
 	case NET_ROUTE_DEL:
+		/* With the addresses of its link it may be back before. */
 		back.what = NET_ROUTE_ADD;
+		back.replace = true;
 		break;
 	case NET_NFT:
 	case NET_SYSCTL:
@@ -217,9 +224,23 @@ static const char *hint(const struct net_op *op, int error)
 		return " (only root can)";
 	if (error == EACCES && op->addr.family == AF_INET6)
 		return " (IPv6 is disabled there)";
-	if (error == EEXIST && op->what == NET_ROUTE_ADD)
-		return " (there is another route to it)";
 	return "";
+}
+
+/* " (there is another route to it, on br0)", which may be another unit's. */
+static void add_other_route(const struct session *s, const struct net_op *op, struct err *e)
+{
+	autolive struct live now = { 0 };
+	struct err ignored;
+	const struct live_link *l = NULL;
+
+	net_live(op->where == NET_HOST ? -1 : s->netns_fd, &now, &ignored);
+	for (size_t i = 0; i < now.n_routes && !l; i++)
+		if (addr_same(&now.routes[i].to, &op->addr))
+			l = live_link_at(&now, now.routes[i].index);
+	size_t n = strlen(e->text);
+	snprintf(e->text + n, sizeof(e->text) - n, " (there is another route to it%s%s)",
+		 l ? ", on " : "", l ? plain(l->name) : "");
 }
 
 /* "operation 4 of 9: container: address 10.0.0.2/31 on lan: " before what e says. */
@@ -232,17 +253,19 @@ static int op_failed(const struct net_plan *p, size_t at, struct err *e)
 			net_where_name(op->where), net_op_text(op, text));
 }
 
-static int link_failed(const struct net_plan *p, size_t at, const struct nl_failure *f,
+static int link_failed(const struct session *s, size_t at, const struct nl_failure *f,
 		       struct err *e)
 {
-	const struct net_op *op = &p->v[at];
+	const struct net_op *op = &s->todo.v[at];
 
 	if (f->error == EOPNOTSUPP && op->what == NET_LINK_ADD)
 		err_set(e, NU_MISSING, "this kernel has no %s links", op->kind);
 	else
 		err_set(e, NU_FAILED, "%s%s%s%s", strerror(f->error), f->text[0] ? ": " : "", f->text,
 			hint(op, f->error));
-	return op_failed(p, at, e);
+	if (f->error == EEXIST && op->what == NET_ROUTE_ADD)
+		add_other_route(s, op, e);
+	return op_failed(&s->todo, at, e);
 }
 
 /* Runs the operations from..to as one batch of messages. Where one fails the kernel has
@@ -279,7 +302,7 @@ static int run_messages(struct session *s, size_t from, size_t to, size_t spoil,
 	}
 	if (first) {
 		*error = first->error;
-		ret = link_failed(&s->todo, from + first->at, first, e);
+		ret = link_failed(s, from + first->at, first, e);
 	}
 	free(r.v);
 	return ret;
@@ -411,7 +434,9 @@ static int run_single(struct session *s, size_t at, size_t spoil, struct err *e)
 		if (nft_save(s->netns_fd, &rules, e) < 0)
 			return op_failed(&s->todo, at, e);
 		strv_add(&s->kept, rules.p);
-		ret = nft_load(s->netns_fd, spoil == at + 1 ? "?" : op->text, true, e);
+		const char *text = spoil == at + 1 ? "?" : op->text ? op->text : "";
+
+		ret = nft_load(s->netns_fd, text, op->text, e);
 	}
 	if (ret < 0)
 		return op_failed(&s->todo, at, e);
@@ -486,6 +511,26 @@ static int run(struct session *s, size_t spoil, int *error, struct err *e)
 	return 0;
 }
 
+/* Whether op takes away what is none of the plan's. */
+static bool removes(const struct net_op *op)
+{
+	switch (op->what) {
+	case NET_PORT_DEL:
+	case NET_LINK_DEL:
+	case NET_ADDR_DEL:
+	case NET_ROUTE_DEL:
+		return true;
+	case NET_LINK_MOVE:
+		return op->where == NET_CONTAINER;
+	case NET_NFT:
+		return !op->text;
+	case NET_FORWARD:
+		return !op->unit->net.n_forwards;
+	default:
+		return false;
+	}
+}
+
 static int up_once(const struct unit *u, int netns_fd, size_t spoil, struct net_report *r,
 		   int *error, struct err *e)
 {
@@ -499,6 +544,8 @@ static int up_once(const struct unit *u, int netns_fd, size_t spoil, struct net_
 	*r = (struct net_report){ .planned = s.plan.n,
 				  .done = s.todo.n,
 				  .sends = s.nl[0].n_sends + s.nl[1].n_sends };
+	for (size_t i = 0; i < s.todo.n; i++)
+		r->planned += removes(&s.todo.v[i]);
 	return ret;
 }
 

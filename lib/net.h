@@ -5,16 +5,17 @@
  * are undone, in reverse, and nothing else. "The host" is the network namespace of
  * the caller, who must have CAP_NET_ADMIN and CAP_SYS_ADMIN there.
  *
- * What is ours on the host says so: links by their alias (net_alias), ports of Open
- * vSwitch by their external_ids, routes by their protocol number, the table of
- * forwarded ports by its name. Nothing without is
- * ever changed or removed.
+ * What is ours says so: links by their alias (net_alias), ports of Open vSwitch by
+ * their external_ids, routes and addresses by their protocol number, the table of
+ * forwarded ports by its name. On the host nothing without is ever changed or removed.
+ * In the container it is where it can't be the container's doing, which takes
+ * CAP_NET_ADMIN there, and hence must be somebody's from outside.
  *
  *   netplan (netcheck, netop)   the declaration as operations; no namespace needed
  *   netlive, netovs             what is there
  *   netsession                  the one against the other: what is still to be done
  *   netmsg, net                 doing it, undoing it
- *   netdrift, netdown           telling the difference; unmaking it all
+ *   netdrift, netshow, netdown  telling the difference, what there is; unmaking it all
  */
 #ifndef NU_NET_H
 #define NU_NET_H
@@ -27,11 +28,8 @@
 #include "unit.h"
 #include "util.h"
 
-/* rtm_protocol of our routes on the host; the container's are RTPROT_STATIC. */
-#define NET_PROTOCOL 78
-
 struct net_report {
-	size_t planned; /* operations of the whole plan */
+	size_t planned; /* operations of the whole plan, and of what is to go before */
 	size_t done;	/* those that were not there yet: each is one message */
 	size_t sends;	/* how many sends carried the messages, dumps included */
 };
@@ -53,6 +51,9 @@ int net_todo(const struct unit *u, int netns_fd, struct net_plan *todo, struct e
 /* The same as differences, a JSON array that is the caller's: { "where", "link",
  * "what", "declared", "live" }; declared or live is null where there is none. */
 int net_drift(const struct unit *u, int netns_fd, cJSON **list, struct err *e);
+/* What the host would have to do for the network to reach beyond it, and doesn't, one line
+ * each. It is said, not changed: the host's routing is its own. */
+void net_advice(const struct unit *u, struct strv *lines);
 /* Removes the unit's links and Open vSwitch ports from the host, and with them the
  * container's ends and all addresses and routes on both. Needs the id alone. *n (may be
  * NULL): how many there were. */

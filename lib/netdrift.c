@@ -1,13 +1,55 @@
-/* netdrift - what of a network differs from its declaration. */
+/* netdrift - what of a network differs from its declaration, and what it counts on. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "drift.h"
 #include "net.h"
+#include "netcheck.h"
+#include "netforward.h"
 #include "netsession.h"
 #include "netsysctl.h"
 #include "util.h"
+
+/* Whether the default route leads to the host's end of an interface. */
+static bool routed_by_host(const struct unit *u, int family)
+{
+	const struct addr *via = family == AF_INET ? &u->net.route4 : &u->net.route6;
+
+	for (size_t i = 0; i < u->net.n_ifaces; i++) {
+		const struct addrs *hosts = net_hosts(&u->net.ifaces[i], family);
+
+		for (size_t k = 0; k < hosts->n; k++)
+			if (addr_same_host(&hosts->v[k], via))
+				return true;
+	}
+	return false;
+}
+
+void net_advice(const struct unit *u, struct strv *lines)
+{
+	static const struct {
+		int family;
+		const char *key;
+	} settings[] = {
+		{ AF_INET, "net.ipv4.ip_forward" },
+		{ AF_INET6, "net.ipv6.conf.all.forwarding" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		struct err ignored;
+		autofree char *now = netsysctl_read(-1, settings[i].key, &ignored);
+
+		if (!now || !streq(now, "0"))
+			continue;
+		if (routed_by_host(u, settings[i].family))
+			strv_addf(lines, "the default route ends at the host, which forwards no packets "
+					 "(%s is 0)", settings[i].key);
+		if (forward_in(u, settings[i].family))
+			strv_addf(lines, "the forwarded ports are reached from the host alone, which "
+					 "forwards no packets (%s is 0)", settings[i].key);
+	}
+}
 
 int net_todo(const struct unit *u, int netns_fd, struct net_plan *todo, struct err *e)
 {
@@ -89,6 +131,18 @@ static void drift_port(const struct session *s, const struct net_op *op, cJSON *
 		  port ? port_json(port->bridge, port->vlan, port->trunks) : cJSON_CreateNull());
 }
 
+/* One that is to be made, to move in, or to go back: said of where it is or should be,
+ * whosever namespace it is done from. */
+static void drift_new_link(const struct net_op *op, cJSON *list)
+{
+	bool in = op->what == NET_LINK_MOVE && op->iface;
+	const char *link = in ? op->iface->name : op->link;
+	bool host = op->what == NET_LINK_ADD && op->end == NET_END_HOST;
+
+	drift_add(list, net_where_name(host ? NET_HOST : NET_CONTAINER), link, "link",
+		  name_json(op->iface ? link : NULL), name_json(op->iface ? NULL : link));
+}
+
 static void drift_op(const struct session *s, const struct net_op *op, cJSON *list)
 {
 	char text[ADDR_TEXT];
@@ -106,14 +160,16 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 		break;
 	case NET_LINK_MOVE:
 	case NET_LINK_ADD:
-		differs(list, op, "link", cJSON_CreateString(op->link), cJSON_CreateNull());
+		drift_new_link(op, list);
 		break;
 	case NET_LINK_SET:
 		drift_link(s, op, list);
 		break;
 	case NET_NFT:
-		differs(list, op, "nft", cJSON_CreateString("loaded"),
-			  s->nft == NFT_NONE ? cJSON_CreateNull() : cJSON_CreateString("changed"));
+		differs(list, op, "nft", name_json(op->text ? "loaded" : NULL),
+			name_json(s->nft == NFT_NONE   ? NULL :
+				  s->nft == NFT_LOADED ? "loaded" :
+							 "changed"));
 		break;
 	case NET_FORWARD:
 		differs(list, op, "forward",
@@ -149,8 +205,12 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 				  l ? way_json(&r->via, l->name) : cJSON_CreateNull());
 		break;
 	}
-	case NET_ROUTE_DEL:
-		break; /* only ever undoes */
+	case NET_ROUTE_DEL: {
+		autofree char *what = xfmt("route %s", op->addr.prefix ? addr : "default");
+
+		differs(list, op, what, cJSON_CreateNull(), way_json(&op->via, op->link));
+		break;
+	}
 	}
 }
 

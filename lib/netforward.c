@@ -1,11 +1,9 @@
 /* netforward - ports of the host that lead into a container, by nft(8). */
 #include "netforward.h"
 
-#include <libmnl/libmnl.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 
 #include "netcheck.h"
@@ -69,6 +67,14 @@ int forward_check(const struct unit *u, struct err *e)
 				       addr_text(a, false, text), a->family == AF_INET ? 4 : 6);
 	}
 	return 0;
+}
+
+bool forward_in(const struct unit *u, int family)
+{
+	for (size_t i = 0; find_way(u, family).f && i < u->net.n_forwards; i++)
+		if (!u->net.forwards[i].address.family || u->net.forwards[i].address.family == family)
+			return true;
+	return false;
 }
 
 static bool is_loopback(const struct addr *a)
@@ -233,6 +239,65 @@ static int load(const struct unit *u, int netns_fd, const char *declared, struct
 	return key ? netsysctl_write(netns_fd, key, "1", e) : 0;
 }
 
+/* Whether this line of another unit's table, as nft lists it, takes what f is to have. */
+static bool takes(const char *line, size_t n, const struct forward *f, int family)
+{
+	char text[ADDR_TEXT];
+	autofree char *rule = xstrndup(line, n);
+	autofree char *port = xfmt(" %s dport %ld dnat %s to ", f->udp ? "udp" : "tcp",
+				   f->host_port, family == AF_INET ? "ip" : "ip6");
+	autofree char *address = f->address.family ?
+					 xfmt(" daddr %s ", addr_text(&f->address, false, text)) :
+					 NULL;
+
+	return strstr(rule, port) &&
+	       (!address || strstr(rule, " daddr type local ") || strstr(rule, address));
+}
+
+/* No port that another unit forwards: one of the two would get all of its connections. */
+static int check_free(const struct unit *u, int netns_fd, struct err *e)
+{
+	static char *const argv[] = { (char *)"nft",	 (char *)"-s",	    (char *)"-t",
+				      (char *)"list", (char *)"ruleset", (char *)"inet", NULL };
+	static const char table[] = "table inet nixunits-";
+	struct way ways[] = { find_way(u, AF_INET), find_way(u, AF_INET6) };
+	autobuf struct buf all = { 0 };
+	char id[ID_MAX + 1] = "";
+
+	if (nft_run(netns_fd, argv, "", &all, e) < 0)
+		return -1;
+	for (const char *line = all.p; line && *line; line = next_line(line)) {
+		const char *name = line + strlen(table);
+
+		if (starts_with(line, "table "))
+			id[0] = '\0';
+		if (starts_with(line, table))
+			take_word(&name, id, sizeof(id));
+		for (size_t i = 0; id[0] && !streq(id, u->id) && i < u->net.n_forwards; i++) {
+			const struct forward *f = &u->net.forwards[i];
+
+			for (size_t k = 0; k < ARRAY_SIZE(families); k++)
+				if (ways[k].f && (!f->address.family || f->address.family == families[k]) &&
+				    takes(line, strcspn(line, "\n"), f, families[k]))
+					return err_set(e, NU_FAILED, "unit %s forwards %s port %ld already",
+						       id, f->udp ? "udp" : "tcp", f->host_port);
+		}
+	}
+	return 0;
+}
+
+/* One unit at a time, on this host: of two that want the same port the second is to see
+ * the first. */
+static int load_alone(const struct unit *u, int netns_fd, const char *declared, struct err *e)
+{
+	while (flock(netns_fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_errno(e, "locking the host's network namespace");
+	int ret = check_free(u, netns_fd, e) < 0 ? -1 : load(u, netns_fd, declared, e);
+	flock(netns_fd, LOCK_UN);
+	return ret;
+}
+
 int forward_load(const struct unit *u, int netns_fd, bool spoil, struct forward_was *was,
 		 struct err *e)
 {
@@ -249,7 +314,7 @@ int forward_load(const struct unit *u, int netns_fd, bool spoil, struct forward_
 		buf_addf(&want, "?");
 	was->table = xstrdup(before.n ? before.p : "");
 	was->localnet = key ? netsysctl_read(netns_fd, key, &bad) : NULL;
-	if ((u->net.n_forwards || spoil ? load(u, netns_fd, want.p, e) :
+	if ((u->net.n_forwards || spoil ? load_alone(u, netns_fd, want.p, e) :
 					  forward_restore(u, netns_fd, "", "0", e)) == 0)
 		return 0;
 	forward_restore(u, netns_fd, was->table, was->localnet, &bad);
@@ -269,28 +334,8 @@ int forward_restore(const struct unit *u, int netns_fd, const char *table, const
 bool forward_exists(const char *id)
 {
 	autofree char *name = xfmt("nixunits-%s", id);
-	char b[4096] __attribute__((aligned(8)));
-	struct mnl_socket *s = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	bool there = false;
 
-	if (!s)
-		return false;
-	struct nlmsghdr *h = mnl_nlmsg_put_header(b);
-	h->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE;
-	h->nlmsg_flags = NLM_F_REQUEST;
-	struct nfgenmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-	*m = (struct nfgenmsg){ .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0 };
-	mnl_attr_put_strz(h, NFTA_TABLE_NAME, name);
-	if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) == 0 &&
-	    mnl_socket_sendto(s, h, h->nlmsg_len) >= 0) {
-		ssize_t n = mnl_socket_recvfrom(s, b, sizeof(b));
-
-		h = (struct nlmsghdr *)b;
-		there = n >= (ssize_t)sizeof(*h) &&
-			h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE);
-	}
-	mnl_socket_close(s);
-	return there;
+	return nft_has_table(-1, name);
 }
 
 int forward_remove(const char *id, struct err *e)

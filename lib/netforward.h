@@ -19,6 +19,8 @@
 
 /* Whether every declared forward has a way into the container. 0, or -1 and e (NU_USAGE). */
 int forward_check(const struct unit *u, struct err *e);
+/* Whether connections of that family are forwarded. */
+bool forward_in(const struct unit *u, int family);
 /* The table as it is now in the namespace of netns_fd, the host. */
 int forward_look(const struct unit *u, int netns_fd, enum nft_state *state, struct err *e);
 /* Makes it as declared, whatever there is; with `spoil`, for tests, as nft can't take it.

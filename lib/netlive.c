@@ -127,6 +127,8 @@ static void on_addr(const struct nlmsghdr *h, void *data)
 			addr_of(a, m->ifa_family, m->ifa_prefixlen, &found.addr);
 		if (mnl_attr_get_type(a) == IFA_FLAGS && has(a, 4))
 			found.flags = mnl_attr_get_u32(a);
+		if (mnl_attr_get_type(a) == IFA_PROTO && has(a, 1))
+			found.protocol = mnl_attr_get_u8(a);
 	}
 	if (local.family)
 		found.addr = local;

@@ -30,6 +30,7 @@ struct live_addr {
 	struct addr addr;
 	uint32_t flags; /* IFA_F_TENTATIVE, IFA_F_DADFAILED, IFA_F_PERMANENT, ... */
 	unsigned char scope;
+	unsigned char protocol; /* IFA_PROTO: who made it; 0: it isn't said */
 };
 
 struct live_route {

@@ -175,6 +175,8 @@ static void put_address(const struct net_op *op, struct nl_batch *b)
 	put_addr(h, IFA_ADDRESS, &op->addr);
 	if (add && op->no_dad)
 		mnl_attr_put_u32(h, IFA_FLAGS, IFA_F_NODAD);
+	if (add && op->protocol)
+		mnl_attr_put_u8(h, IFA_PROTO, op->protocol);
 }
 
 static void put_route(const struct net_op *op, struct nl_batch *b)
@@ -183,18 +185,22 @@ static void put_route(const struct net_op *op, struct nl_batch *b)
 	struct rtmsg m = { .rtm_family = op->addr.family,
 			   .rtm_dst_len = op->addr.prefix,
 			   .rtm_table = RT_TABLE_MAIN,
-			   .rtm_scope = op->via.family ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+			   .rtm_protocol = op->protocol,
+			   .rtm_scope = !add		 ? RT_SCOPE_NOWHERE : /* whatever it is */
+					op->via.family ? RT_SCOPE_UNIVERSE :
+							 RT_SCOPE_LINK,
 			   .rtm_type = RTN_UNICAST,
 			   .rtm_flags = op->onlink ? RTNH_F_ONLINK : 0 };
 	uint16_t flags = add ? NLM_F_CREATE | (op->replace ? NLM_F_REPLACE : NLM_F_EXCL) : 0;
 
-	m.rtm_protocol = op->where == NET_HOST ? NET_PROTOCOL : RTPROT_STATIC;
 	struct nlmsghdr *h = nl_add(b, add ? RTM_NEWROUTE : RTM_DELROUTE, flags, &m, sizeof(m));
 	if (op->addr.prefix)
 		put_addr(h, RTA_DST, &op->addr);
 	if (op->via.family)
 		put_addr(h, RTA_GATEWAY, &op->via);
 	mnl_attr_put_u32(h, RTA_OIF, op->index);
+	if (op->metric)
+		mnl_attr_put_u32(h, RTA_PRIORITY, op->metric);
 }
 
 void netmsg_put(const struct session *s, const struct net_op *op, struct nl_batch *b)

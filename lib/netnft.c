@@ -3,14 +3,20 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nl.h"
 #include "proc.h"
 #include "sha256.h"
 
@@ -140,12 +146,50 @@ int nft_look(int netns_fd, const char *text, bool may_change, enum nft_state *st
 
 	if (list(netns_fd, &listing, e) < 0)
 		return -1;
-	comment(text, &listing, want);
+	comment(text ? text : "", &listing, want);
 	if (may_change)
 		want[32] = '\0';
 	const char *mark = strstr(listing.p, MARK);
-	*state = !mark ? NFT_NONE : strstr(mark, want) ? NFT_LOADED : NFT_OTHER;
+	*state = !mark ? NFT_NONE : strstr(mark, text ? want : want + 32) ? NFT_LOADED : NFT_OTHER;
 	return 0;
+}
+
+/* The answer to a question about a table: the table, or an error. */
+static bool ask_table(const char *name)
+{
+	char b[4096] __attribute__((aligned(8)));
+	struct mnl_socket *s = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	bool there = false;
+
+	if (!s)
+		return false;
+	struct nlmsghdr *h = mnl_nlmsg_put_header(b);
+	h->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	struct nfgenmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	*m = (struct nfgenmsg){ .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0 };
+	mnl_attr_put_strz(h, NFTA_TABLE_NAME, name);
+	if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) == 0 &&
+	    mnl_socket_sendto(s, h, h->nlmsg_len) >= 0) {
+		ssize_t n = mnl_socket_recvfrom(s, b, sizeof(b));
+
+		h = (struct nlmsghdr *)b;
+		there = n >= (ssize_t)sizeof(*h) &&
+			h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE);
+	}
+	mnl_socket_close(s);
+	return there;
+}
+
+bool nft_has_table(int netns_fd, const char *name)
+{
+	struct err ignored;
+	int home = netns_enter(netns_fd, &ignored);
+	bool there = home >= 0 && ask_table(name);
+
+	if (home >= 0)
+		netns_leave(home);
+	return there;
 }
 
 int nft_save(int netns_fd, struct buf *text, struct err *e)

@@ -22,8 +22,12 @@ enum nft_state {
 int nft_run(int netns_fd, char *const argv[], const char *input, struct buf *out, struct err *e);
 /* Whether nft would take the text; if not, e has its line and column. */
 int nft_check(int netns_fd, const char *text, struct err *e);
+/* Whether the namespace (-1: the caller's) has a table "inet NAME"; false where we may
+ * not look. Starts no process. */
+bool nft_has_table(int netns_fd, const char *name);
 /* What of it is in the namespace. With `may_change` a change since it was loaded does
- * not count: the container may do that. -1 and e. */
+ * not count: the container may do that. Of no text (NULL) in particular: whether what an
+ * earlier declaration loaded is there, and unchanged. -1 and e. */
 int nft_look(int netns_fd, const char *text, bool may_change, enum nft_state *state,
 	     struct err *e);
 /* The whole ruleset of the namespace as text that nft_load takes, ours included. */

@@ -63,7 +63,8 @@ static struct net_op *add_op(struct net_plan *p, enum net_end end, enum net_what
 	struct net_op op = { .what = what,
 			     .where = end == NET_END_HOST ? NET_HOST : NET_CONTAINER,
 			     .iface = f,
-			     .end = end };
+			     .end = end,
+			     .protocol = NET_PROTOCOL };
 
 	snprintf(op.link, sizeof(op.link), "%s", link);
 	return net_plan_add(p, &op);

@@ -9,10 +9,15 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "addr.h"
 #include "say.h"
 #include "unit.h"
+
+/* What our routes and addresses bear for their origin (rtm_protocol, IFA_PROTO): by it
+ * those that are declared no more are told from those that others made. */
+#define NET_PROTOCOL 78
 
 enum net_where {
 	NET_HOST,
@@ -88,6 +93,8 @@ struct net_op {
 	bool onlink;  /* the next hop is taken to be on the link, by no route */
 	bool no_dad;  /* the address is known to be unique */
 	bool replace; /* may be there already, perhaps in another form */
+	unsigned char protocol; /* who made it: NET_PROTOCOL, but for what others did */
+	uint32_t metric;	/* of a route; 0: the kernel's choice */
 
 	/* Indexes in their namespaces, known when the plan meets the live state. */
 	int index, peer_index, master_index, parent_index;

@@ -8,10 +8,12 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "net.h"
 #include "netforward.h"
 #include "netnft.h"
 #include "netsysctl.h"
+#include "store.h"
 #include "util.h"
 
 void session_free(struct session *s)
@@ -231,6 +233,30 @@ static int match_port(struct session *s, const struct iface *f, struct net_pair 
 	return 0;
 }
 
+/* "interface eth0: eth1: no such link on the host", and which running unit it has moved
+ * to, as far as the declarations tell. */
+static int no_such_link(const struct session *s, const struct iface *f, const char *name,
+			struct err *e)
+{
+	autostrv struct strv ids = { 0 };
+	struct machine m;
+	struct err ignored;
+
+	err_set(e, NU_FAILED, "interface %s: %s%sno such link on the host", f->name,
+		streq(f->name, name) ? "" : name, streq(f->name, name) ? "" : ": ");
+	store_ids(&ids);
+	for (size_t i = 0; i < ids.n; i++) {
+		if (streq(ids.v[i], s->u->id) || machine_find(ids.v[i], &m, &ignored) != 1)
+			continue;
+		autounit struct unit *u = store_unit(ids.v[i], "current", &ignored);
+		for (size_t k = 0; u && k < u->net.n_ifaces; k++)
+			if (u->net.ifaces[k].kind == IFACE_HOST && streq(u->net.ifaces[k].name, name))
+				return err_set(e, NU_FAILED, "interface %s: unit %s has the host's link %s",
+					       f->name, u->id, name);
+	}
+	return -1;
+}
+
 static int match_moved(struct session *s, const struct iface *f, struct net_pair *p, struct err *e)
 {
 	const struct live_link *g = live_link(&s->live[NET_CONTAINER], f->name);
@@ -243,7 +269,7 @@ static int match_moved(struct session *s, const struct iface *f, struct net_pair
 	if (g)
 		return 0;
 	if (!h)
-		return err_set(e, NU_FAILED, "interface %s: no such link on the host", f->name);
+		return no_such_link(s, f, f->name, e);
 	if (h->alias[0] && starts_with(h->alias, "nixunits:") && !net_ours(h, s->u->id))
 		return err_set(e, NU_FAILED, "interface %s: another unit has it (alias %s)", f->name,
 			       quoted(h->alias));
@@ -284,8 +310,7 @@ static int match_iface(struct session *s, const struct iface *f, struct net_pair
 	case IFACE_MACVLAN:
 		parent = live_link(&s->live[NET_HOST], f->parent);
 		if (!parent)
-			return err_set(e, NU_FAILED, "interface %s: %s: no such link on the host",
-				       f->name, f->parent);
+			return no_such_link(s, f, f->parent, e);
 		return match_upper(s, f, f->name, f->kind == IFACE_VLAN ? "vlan" : "macvlan", parent,
 				   &p->end[NET_END_GUEST], e);
 	}
@@ -466,7 +491,8 @@ static bool container_may_add(const struct unit *u)
 }
 
 /* Takes from an existing link the addresses that aren't declared, and those that
- * are but with another prefix length or found to be another's (DAD). */
+ * are but with another prefix length or found to be another's (DAD). What was ours once
+ * goes in any case. */
 static void compare_addrs(struct session *s, const struct net_op *set)
 {
 	struct net_pair *p = session_pair(s, set);
@@ -481,9 +507,9 @@ static void compare_addrs(struct session *s, const struct net_op *set)
 			continue;
 		for (size_t k = 0; k < want->n; k++)
 			known = known || addr_same_host(&want->v[k], &v[i].addr);
-		if (!known && (v[i].scope == RT_SCOPE_LINK || !(v[i].flags & IFA_F_PERMANENT)))
-			continue;
-		if (!known && set->where == NET_CONTAINER && container_may_add(s->u))
+		if (!known && v[i].protocol != NET_PROTOCOL &&
+		    (v[i].scope == RT_SCOPE_LINK || !(v[i].flags & IFA_F_PERMANENT) ||
+		     (set->where == NET_CONTAINER && container_may_add(s->u))))
 			continue;
 		struct net_op op = *set;
 		op.what = NET_ADDR_DEL;
@@ -542,6 +568,56 @@ const struct live_route *session_replaced(const struct session *s, const struct 
 		    live->routes[i].metric == (op->addr.family == AF_INET ? 0 : NET_METRIC6))
 			return &live->routes[i];
 	return NULL;
+}
+
+/* Whether an operation of the plan is for this route, or will take its place. */
+static bool route_declared(const struct session *s, enum net_where where,
+			   const struct live_route *r)
+{
+	for (size_t i = 0; i < s->plan.n; i++) {
+		const struct net_op *op = &s->plan.v[i];
+
+		if (op->what != NET_ROUTE_ADD || op->where != where || !addr_same(&op->addr, &r->to) ||
+		    r->metric != (r->to.family == AF_INET ? 0 : NET_METRIC6))
+			continue;
+		if (op->replace ||
+		    (same_route(r, op) && session_pair(s, op)->end[op->end].index == r->index))
+			return true;
+	}
+	return false;
+}
+
+/* Routes by links of ours that aren't declared: those that we made once, and in a container
+ * that can't have made them itself, all but the kernel's. They go before others come. */
+static void remove_routes(struct session *s, const struct iface *f, enum net_end end)
+{
+	enum net_where where = end == NET_END_HOST ? NET_HOST : NET_CONTAINER;
+	const struct net_link *l = &s->pairs[f - s->u->net.ifaces].end[end];
+	bool others = where == NET_CONTAINER && !container_may_add(s->u);
+	size_t n;
+	const struct live_route *r = live_routes_of(&s->live[where], l->index, &n);
+
+	for (size_t i = 0; l->live && i < n; i++) {
+		bool kernels = r[i].protocol == RTPROT_KERNEL || r[i].protocol == RTPROT_RA ||
+			       r[i].protocol == RTPROT_REDIRECT;
+
+		if (r[i].protocol != NET_PROTOCOL && (!others || kernels))
+			continue;
+		if (route_declared(s, where, &r[i]))
+			continue;
+		struct net_op op = { .what = NET_ROUTE_DEL,
+				     .where = where,
+				     .iface = f,
+				     .end = end,
+				     .index = l->index,
+				     .addr = r[i].to,
+				     .via = r[i].via,
+				     .onlink = r[i].onlink,
+				     .protocol = r[i].protocol,
+				     .metric = r[i].metric };
+		memcpy(op.link, l->live->name, sizeof(op.link));
+		net_plan_add(&s->todo, &op);
+	}
 }
 
 static int find_master(const struct session *s, struct net_op *op, struct err *e)
@@ -637,11 +713,29 @@ static int is_missing(struct session *s, struct net_op *op, struct err *e)
 	}
 }
 
+/* An earlier declaration's ruleset. One that the container has changed since, as it may,
+ * is its own now. */
+static int compare_leftover_nft(struct session *s, struct err *e)
+{
+	struct net_op op = { .what = NET_NFT, .where = NET_CONTAINER };
+
+	if (!s->plan.n || s->u->net.nft || !nft_has_table(s->netns_fd, "nixunits"))
+		return 0;
+	if (nft_look(s->netns_fd, NULL, false, &s->nft, e) < 0)
+		return -1;
+	if (s->nft == NFT_LOADED || !container_may_add(s->u))
+		net_plan_add(&s->todo, &op);
+	return 0;
+}
+
 int session_compare(struct session *s, struct err *e)
 {
 	s->todo.n = 0;
 	if (match_links(s, e) < 0)
 		return -1;
+	for (int end = 0; end < NET_ENDS; end++)
+		for (size_t i = 0; i < s->u->net.n_ifaces; i++)
+			remove_routes(s, &s->u->net.ifaces[i], end);
 	for (size_t i = 0; i < s->plan.n; i++) {
 		struct net_op op = s->plan.v[i];
 		int missing = is_missing(s, &op, e);
@@ -658,5 +752,5 @@ int session_compare(struct session *s, struct err *e)
 		s->forward = NFT_OTHER;
 		net_plan_add(&s->todo, &op);
 	}
-	return 0;
+	return compare_leftover_nft(s, e);
 }

@@ -241,7 +241,7 @@ static int make_network(struct run *r, struct err *e)
 {
 	const struct unit *u = r->s->fs.u;
 
-	if (sysctl_apply(u, r->pid, e) < 0)
+	if (sysctl_apply(u, r->pid, r->pidfd, e) < 0)
 		return -1;
 	if (!u->net.private || u->net.netns)
 		return 0;

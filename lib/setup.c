@@ -15,8 +15,9 @@ int setup_check(const struct unit *u, struct err *e)
 int setup_apply(const struct unit *u, const struct machine *m, struct err *e)
 {
 	autoclose int netns = machine_ns(m, "net", e);
+	autoclose int leader = netns < 0 ? -1 : machine_open(m, e);
 
-	if (netns < 0 || sysctl_apply(u, m->leader, e) < 0)
+	if (leader < 0 || sysctl_apply(u, m->leader, leader, e) < 0)
 		return -1;
 	return u->net.private && !u->net.netns ? net_up(u, netns, e) : 0;
 }

@@ -72,7 +72,7 @@ static int write_all(void *context, struct err *e)
 	return 0;
 }
 
-int sysctl_apply(const struct unit *u, pid_t leader, struct err *e)
+int sysctl_apply(const struct unit *u, pid_t leader, int pidfd, struct err *e)
 {
 	bool any = false;
 
@@ -83,5 +83,5 @@ int sysctl_apply(const struct unit *u, pid_t leader, struct err *e)
 	}
 	if (!any)
 		return 0;
-	return inside_call(leader, CLONE_NEWUSER | CLONE_NEWIPC, write_all, (void *)u, e);
+	return inside_call(leader, pidfd, CLONE_NEWUSER | CLONE_NEWIPC, write_all, (void *)u, e);
 }

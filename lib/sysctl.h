@@ -15,8 +15,8 @@ int sysctl_check(const struct unit *u, struct err *e);
 /* The path below /proc/sys, owned by the caller: "net.ipv4.conf.eth0/10.mtu" and
  * "net/ipv4/conf/eth0.10/mtu" are the same, as for sysctl(8). */
 char *sysctl_path(const char *key);
-/* Writes those of the IPC namespace, in that of leader; lib/net does those of the network.
+/* Writes those of the IPC namespace, in that of leader, of which pidfd is one; lib/net does those of the network.
  * 0, or -1 and e. */
-int sysctl_apply(const struct unit *u, pid_t leader, struct err *e);
+int sysctl_apply(const struct unit *u, pid_t leader, int pidfd, struct err *e);
 
 #endif

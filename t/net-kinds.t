@@ -32,9 +32,12 @@ vswitchd() {
 	in_host ovs-vswitchd "unix:$T/ovs/db.sock" --pidfile="$T/ovs/vswitchd.pid" --detach \
 		--log-file="$T/ovs/vswitchd.log" -vconsole:off 2>/dev/null
 }
+ovsdb() {
+	ovsdb-server "$T/ovs/conf.db" "--remote=punix:$T/ovs/db.sock" --pidfile="$T/ovs/db.pid" --detach \
+		--log-file="$T/ovs/db.log" -vconsole:off 2>/dev/null
+}
 ovsdb-tool create "$T/ovs/conf.db" /usr/share/openvswitch/vswitch.ovsschema
-ovsdb-server "$T/ovs/conf.db" "--remote=punix:$T/ovs/db.sock" --pidfile="$T/ovs/db.pid" --detach \
-	--log-file="$T/ovs/db.log" -vconsole:off 2>/dev/null
+ovsdb
 ovs-vsctl --no-wait init
 vswitchd
 in_host ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev \
@@ -104,6 +107,12 @@ ip -n $D addr add 70.0.0.9/24 dev eth0
 not_ok 'not from one VLAN to the other without it' pings $D 70.0.0.3
 ip -n $D addr del 70.0.0.9/24 dev eth0
 
+net show router1 $C
+like "$out" '^host +nu-router1_lan +port of br0, vlan 356$' 'show has the ports'
+net show router1 $C -o json
+is "$(echo "$out" | jq -c '.ports | sort_by(.name)[1]')" \
+	'{"name":"nu-router1_wan","interface":"wan","bridge":"br0","vlan":357,"trunks":[]}' 'as JSON too'
+
 # The virtual router's address is answered for by its own MAC, and no other.
 ok 'the address of the macvlan, v4' pings $D 10.0.0.9
 is "$(ip -n $D -j neigh show 10.0.0.9 | jq -r '.[0].lladdr')" 00:00:5e:00:02:07 \
@@ -152,6 +161,11 @@ is "$status $err" "1 nu-net: late: operation 1 of 3: host: port nu-late_eth1 of 
 	'the daemon is down: a bounded wait'
 ok 'of 30 s at most' test $(($(date +%s) - start)) -lt 30
 is "$(ovs-vsctl list-ports br0 | grep -c late)" 0 'and the database has no such port'
+kill "$(cat "$T/ovs/db.pid")"
+eventually 5 sh -c "! [ -e '$T/ovs/db.sock' ]"
+net up late $E
+like "$status $err" '^1 nu-net: late: ovs-vsctl: .*db.sock: database connection failed' 'no database either: said'
+ovsdb
 vswitchd
 net up router1 $C
 succeeds 'the switch is back: up'
@@ -253,6 +267,78 @@ net up ctlbad $C
 is "$status $err" '2 nu-net: ctlbad: sysctl "vm.swappiness": not the container'"'s own, it would be set on the host" \
 	"a setting of the whole host's"
 
+# ---- what is declared no more ----
+
+# declared ID CAPS: all of it; less ID CAPS: little of it.
+declared() {
+	unit $1 "{'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.6.0.2/31', '10.6.9.2/32'], 'hostIp4':
+		['10.6.0.3/31'], 'ip6': ['fd06::2/64', 'fe80::6/64'], 'hostIp6': ['fd06::3/64']}},
+		'routes': {'ip4': '10.6.0.3', 'ip6': 'fd06::3', 'static': [{'to': '10.7.0.0/16', 'via': '10.6.0.3'},
+		{'to': 'fd07::/48', 'via': 'fd06::3'}]}, 'nft': 'table inet filter {}'}" "$2"
+}
+less() {
+	unit $1 "{'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.6.0.2/31'], 'hostIp4':
+		['10.6.0.3/31'], 'ip6': ['fd06::2/64'], 'hostIp6': ['fd06::3/64']}},
+		'routes': {'ip4': '10.6.0.3'}}" "$2"
+}
+gone='host: nu-less: route 10.6.9.2/32: declared null, live "on nu-less"
+host: nu-less: route fe80::6/128: declared null, live "on nu-less"
+container: veth: route ::/0: declared null, live "via fd06::3 on veth"
+container: veth: route 10.7.0.0/16: declared null, live "via 10.6.0.3 on veth"
+container: veth: route fd07::/48: declared null, live "via fd06::3 on veth"
+container: veth: address: declared null, live "10.6.9.2/32"
+container: veth: address: declared null, live "fe80::6/64"
+container: nft: declared null, live "loaded"'
+own() {
+	ip -n $C -o addr show dev veth scope global | grep -o '10.66.0.1/32'
+	ip -n $C route show 10.77.0.0/16
+	ip -n $H route show 10.99.0.0/16
+}
+declared less "'CAP_NET_ADMIN'"
+net up less $C
+succeeds 'a container that may change its network'
+# By itself, and the host's administrator by the way.
+ip -n $C addr add 10.66.0.1/32 dev veth
+ip -n $C route add 10.77.0.0/16 via 10.6.0.3 proto static
+ip -n $H route add 10.99.0.0/16 via 10.6.0.2
+with=$(own)
+is "$(echo "$with" | wc -l)" 3 'which it does'
+net check less $C
+is "$status:$out" 0: 'is as declared'
+less less "'CAP_NET_ADMIN'"
+net check less $C
+is "$status $(echo "$out" | sort)" "1 $(echo "$gone" | sed 's|route ::/0|route default|' | sort)" \
+	'check: what is declared no more, and nothing that it made itself'
+net up less $C
+is "$status $out" '0 less: 11 of 17 operations done' 'up takes it away'
+net check less $C
+is "$status:$out" 0: 'all of it'
+is "$(own)" "$with" 'and leaves what is not ours'
+is "$(ip netns exec $C nft list ruleset)" '' 'there is no ruleset'
+# Without the capability it can't be the container's doing.
+less less
+net check less $C
+is "$status $out" '1 container: veth: route 10.77.0.0/16: declared null, live "via 10.6.0.3 on veth"
+container: veth: address: declared null, live "10.66.0.1/32"' 'in another container that is drift'
+net up less $C
+is "$(own)" '10.99.0.0/16 via 10.6.0.2 dev nu-less ' 'which up takes away, on the host it does not'
+declared less
+net up less $C
+ip netns exec $C nft add table inet more
+less less "'CAP_NET_ADMIN'"
+net check less $C
+unlike "$out" nft 'a ruleset that the container has changed is its own now'
+net up less $C
+is "$(ip netns exec $C nft list tables)" 'table inet filter
+table inet nixunits
+table inet more' 'and stays'
+less less
+net check less $C
+is "$status $out" '1 container: nft: declared null, live "changed"' 'in another container it is drift'
+net up less $C
+is "$(ip netns exec $C nft list ruleset)" '' 'and goes'
+net down less $C
+
 # ---- forwarded ports ----
 
 # serve NETNS PORT [tcp|udp] - answers with the address that asks
@@ -320,8 +406,15 @@ is "$(ask $C 127.0.0.9 80)" 10.6.0.2 'but would without the table'
 net up ports $C
 is "$out$(ask $C 127.0.0.9 80)" 'ports: 1 of 11 operations done' 'which up repairs'
 
+in_host sysctl -qw net.ipv4.ip_forward=0
 net up ports $C
 is "$out" 'ports: 0 of 11 operations done' 'up again does nothing'
+is "$err" 'nu-net: warning: ports: the default route ends at the host, which forwards no packets (net.ipv4.ip_forward is 0)
+nu-net: warning: ports: the forwarded ports are reached from the host alone, which forwards no packets (net.ipv4.ip_forward is 0)' \
+	'but says what the host does not do'
+in_host sysctl -qw net.ipv4.ip_forward=1
+net up ports $C
+is "$err" '' 'and nothing where it does'
 in_host nft insert rule inet nixunits-ports prerouting tcp dport 8080 accept
 net check ports $C
 is "$status $out" '1 host: forward: declared "loaded", live "changed"' 'check: a rule added by hand'
@@ -341,10 +434,32 @@ is "$(ask $D 192.0.2.1 8080) $(ask $H 127.0.0.1 8080)" '192.0.2.9 10.6.0.3' 'ind
 
 unit ports "{$veth, $ports}"
 net up ports $C
-ip -n $C route del default
-ip -n $C -6 route del default
+is "$(ip -n $C route show default; ip -n $C -6 route show default)" '' \
+	'up takes away the default routes, which are declared no more'
 is "$(ask $D 192.0.2.1 8080) $(ask $D 2001:db8::1 8080)" '10.6.0.3 fd06::3' \
 	"without a default route by the host all is from the host's end"
+# Of two units that want a port the second is told of the first.
+other="'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.6.1.2/31'], 'hostIp4': ['10.6.1.3/31']}}"
+wants() {	# wants FORWARD: by the other unit, in another namespace
+	unit other "{$other, 'forward': [{'protocol': $1}]}"
+	net up other $E
+}
+wants "'tcp', 'hostPort': 8080, 'port': 80"
+is "$status $err" '1 nu-net: other: operation 6 of 6: host: forward tcp 8080 to 80: unit ports forwards tcp port 8080 already' \
+	'the same port'
+is "$(links $E) $(in_host nft list tables | grep -c other$)" 'lo 0' 'and nothing of the second is left'
+wants "'tcp', 'address': '192.0.2.7', 'hostPort': 8080, 'port': 80"
+like "$err" 'unit ports forwards tcp port 8080 already$' 'the port of one address, where all are taken'
+wants "'tcp', 'hostPort': 8081, 'port': 80"
+like "$err" 'unit ports forwards tcp port 8081 already$' 'of all addresses, where one is taken'
+wants "'tcp', 'address': '192.0.2.1', 'hostPort': 8081, 'port': 80"
+like "$err" 'unit ports forwards tcp port 8081 already$' 'of the same address'
+for free in "'tcp', 'address': '192.0.2.7', 'hostPort': 8081" "'udp', 'hostPort': 8080" "'tcp', 'hostPort': 808"; do
+	wants "$free, 'port': 80"
+	succeeds "another address, protocol or port: $free"
+	net down other $E
+done
+is "$(ask $H 127.0.0.1 8080)" '10.6.0.3' 'the first goes on'
 unit ports "{$veth}"
 net check ports $C
 is "$status $out" '1 host: forward: declared null, live "changed"' 'check: declared no more'
@@ -382,6 +497,20 @@ succeeds 'is made'
 ok 'traffic' pings $C 10.3.0.1
 net up mv $C
 is "$out" 'mv: 0 of 4 operations done' 'up again does nothing'
+ip -n $C link set eth0 mtu 1300
+ip -n $C addr del 10.3.0.2/24 dev eth0
+ip -n $C link set eth0 down
+net check mv $C
+is "$status $out" '1 container: eth0: up: declared true, live false
+container: eth0: mtu: declared 1400, live 1300
+container: eth0: address: declared "10.3.0.2/24", live null' 'check: changed by hand'
+net up mv $C
+is "$out" 'mv: 2 of 4 operations done' 'up repairs'
+ip -n $C link del eth0
+net check mv $C
+is "$status $(echo "$out" | head -n 1)" '1 container: eth0: link: declared "eth0", live null' 'check: the link is gone'
+net up mv $C
+ok 'up makes it anew' pings $C 10.3.0.1
 net down mv $C
 is "$status $out" '0 mv: 1 link removed' 'down'
 is "$(links $C) $(state)" "lo $before" 'leaves nothing'
@@ -411,6 +540,23 @@ is "$status $out" '0 nic: 4 of 5 operations done' 'a link of the host moves in'
 ok 'traffic' pings $C 10.3.0.1
 net up nic $C
 is "$out" 'nic: 0 of 5 operations done' 'up again does nothing'
+ip -n $C addr add 10.3.0.8/24 dev up0
+ip -n $C link set up0 mtu 1300 address 02:00:00:00:00:09
+net check nic $C
+is "$status $out" '1 container: up0: address: declared null, live "10.3.0.8/24"
+container: up0: mtu: declared 1400, live 1300' 'check: changed by hand'
+net up nic $C
+net check nic $C
+is "$status:$out" 0: 'up repairs'
+ip -n $C link set up0 netns $H
+net check nic $C
+is "$status $(echo "$out" | head -n 1)" '1 container: up0: link: declared "up0", live null' 'check: it has gone back'
+net up nic $C
+ok 'up takes it again' pings $C 10.3.0.1
+unit nolink "{'interfaces': {}}"
+sed -i s/nolink/nic/ "$T/nolink.json"
+net check nolink $C
+is "$status $out" '1 container: up0: link: declared null, live "up0"' 'check: declared no more'
 unit thief "{'interfaces': {'up0': {'kind': 'host'}}}"
 net up thief $D
 is "$err" 'nu-net: thief: interface up0: no such link on the host' 'it is not there for another unit'

@@ -66,8 +66,8 @@ net up web2
 is "$status $out" '0 web2: 0 of 14 operations done' 'up again does nothing'
 in_host strace -e trace=sendto -o "$T/trace" "$N" net up --netns /run/netns/$C - \
 	<"$T/web2.json" >/dev/null 2>&1
-is "$(grep -c 'sendto' "$T/trace") $(grep -cE 'RTM_(NEW|DEL|SET)' "$T/trace")" '9 0' \
-	'and sends nine dump requests, no other message'
+is "$(grep -c 'sendto' "$T/trace") $(grep -cE 'RTM_(NEW|DEL|SET)' "$T/trace")" '10 0' \
+	'and sends nine dump requests and a question about nft, no other message'
 ok 'ping through it by v4, both ways' pings 192.168.20.2 192.168.20.1
 ok 'by v6, at once' pings fd00::2 fd00::1
 is "$(ip -n $H -j link show nu-web2 | jq -r '.[0].ifalias')" nixunits:web2:veth 'marked as ours'
@@ -119,7 +119,7 @@ net up routes
 is "$out" 'routes: 0 of 11 operations done' 'up again does nothing'
 ok 'ping by one, v4' in_guest ping -n -c1 -W2 10.8.0.1
 ok 'v6' in_guest ping -n -c1 -W2 fd08::1
-is "$(ip -n $C route show 10.9.0.0/16)" '10.9.0.0/16 dev a proto static scope link ' \
+is "$(ip -n $C route show 10.9.0.0/16)" '10.9.0.0/16 dev a proto 78 scope link ' \
 	'one without a next hop'
 ip -n $C route del 10.8.0.0/16
 ip -n $C route replace 10.9.0.0/16 via 10.0.0.1
@@ -250,7 +250,7 @@ ip -n $H link set other up
 ip -n $H route add 192.168.20.2/32 dev other
 conflict=$(state)
 net up web2
-is "$status $err" '1 nu-net: web2: operation 5 of 13: host: route 192.168.20.2/32 on nu-web2: File exists (there is another route to it)' \
+is "$status $err" '1 nu-net: web2: operation 5 of 13: host: route 192.168.20.2/32 on nu-web2: File exists (there is another route to it, on other)' \
 	'a foreign route to the same address: the operation is named'
 is "$(state)" "$conflict" 'and those before it are undone'
 ip -n $H link del other

@@ -51,8 +51,9 @@ static void state(int netns, const char *name, struct strv *sv)
 
 		/* The kernel gives the loopback its own when it goes up for the first time. */
 		if (live.addrs[i].scope != RT_SCOPE_LINK && l && !(l->flags & IFF_LOOPBACK))
-			strv_addf(sv, "%s: address %s on %s", name,
-				  addr_text(&live.addrs[i].addr, true, a), l->name);
+			strv_addf(sv, "%s: address %s on %s by %d", name,
+				  addr_text(&live.addrs[i].addr, true, a), l->name,
+				  live.addrs[i].protocol);
 	}
 	for (size_t i = 0; i < live.n_routes; i++) {
 		const struct live_route *r = &live.routes[i];
@@ -60,9 +61,9 @@ static void state(int netns, const char *name, struct strv *sv)
 
 		if (r->to.family == AF_INET6 && r->to.bytes[0] == 0xfe)
 			continue; /* link-local: comes and goes with the carrier */
-		strv_addf(sv, "%s: route %s via %s on %s metric %u", name, addr_text(&r->to, true, a),
-			  r->via.family ? addr_text(&r->via, false, b) : "-", l ? l->name : "?",
-			  r->metric);
+		strv_addf(sv, "%s: route %s via %s on %s metric %u by %d", name,
+			  addr_text(&r->to, true, a), r->via.family ? addr_text(&r->via, false, b) : "-",
+			  l ? l->name : "?", r->metric, r->protocol);
 	}
 	live_free(&live);
 	if (sv->n)
@@ -237,13 +238,19 @@ int main(int argc, char **argv)
 		0);
 	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "lan", "10.8.0.0/16", "10.1.0.77",
 		0);
+	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "lan", "10.66.0.0/16", "10.1.0.7", 0);
+	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "veth", "fd66::/48", NULL, 0);
 	refuse_each(u, netns, "drifted");
 
 	cJSON *drift = NULL;
 	is_int(net_drift(u, netns, &drift, &e), 0, "the drift is found");
 	autofree char *found = cJSON_PrintUnformatted(drift);
 	is(found,
-	   "[{\"where\":\"host\",\"link\":\"nu-u\",\"what\":\"address\","
+	   "[{\"where\":\"container\",\"link\":\"veth\",\"what\":\"route fd66::/48\","
+	   "\"declared\":null,\"live\":\"on veth\"}"
+	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"route 10.66.0.0/16\","
+	   "\"declared\":null,\"live\":\"via 10.1.0.7 on lan\"}"
+	   ",{\"where\":\"host\",\"link\":\"nu-u\",\"what\":\"address\","
 	   "\"declared\":null,\"live\":\"10.7.0.1/24\"}"
 	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"address\","
 	   "\"declared\":null,\"live\":\"fd00::2/64\"}"
