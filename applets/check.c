@@ -72,13 +72,14 @@ static int check_privileges(struct check *c, struct err *e)
 {
 	const struct nspawn nowhere = { .root = "", .store = "", .unit_json = "", .machine_id = "" };
 	autostrv struct strv argv = { 0 }, flags = { 0 };
+	autofree char *status = xfmt("/proc/%d/status", c->s.machine.leader);
 	autobuf struct buf map = { 0 };
 	struct cap_state state;
 	uint64_t range[3] = { 0 }; /* first UID inside, outside, how many */
 	uint32_t declared = 0;
 
-	if (cap_state(c->s.machine.leader, &state) < 0)
-		return err_errno(e, "/proc/%d/status", c->s.machine.leader);
+	if (cap_state(AT_FDCWD, status, &state) < 0)
+		return err_errno(e, "%s", status);
 	if (proc_file(c, "uid_map", &map, e) < 0)
 		return -1;
 	nspawn_argv(c->u, &nowhere, &argv);

@@ -10,7 +10,7 @@
  *   lib/          what applets share: unit (the unit document), json, store
  *                 (directories, generations, locks), nix (running nix), nl and net
  *                 (rtnetlink and the network plan), mnt (idmapped mounts, overlays),
- *                 cap, uid, machine (what runs), proc, applet, say, util
+ *                 cap, uid, user, machine (what runs), proc, applet, say, util
  */
 #include "../lib/applet.h"
 

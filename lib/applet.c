@@ -14,6 +14,7 @@ extern const struct applet *const __start_applets[];
 extern const struct applet *const __stop_applets[];
 
 static const struct applet *current;
+static int usage_code = NU_USAGE;
 
 size_t applet_count(void)
 {
@@ -38,6 +39,11 @@ static void usage_line(FILE *f)
 	fprintf(f, "usage: %s %s\n", say_get_name(), current->synopsis);
 }
 
+void usage_exits(int code)
+{
+	usage_code = code;
+}
+
 void usage(const char *fmt, ...)
 {
 	struct err e = { .code = NU_USAGE };
@@ -49,7 +55,7 @@ void usage(const char *fmt, ...)
 	say_err(&e);
 	usage_line(stderr);
 	fprintf(stderr, "Try %s --help.\n", say_get_name());
-	exit(NU_USAGE);
+	exit(usage_code);
 }
 
 static void help_option(char letter, const char *name, const char *arg, const char *text)

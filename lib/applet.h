@@ -47,6 +47,8 @@ struct opt {
 int opt_parse(int argc, char **argv, const struct opt *opts);
 /* Prints "usage: ..." for the applet under way, after a message, and exits 2. */
 _Noreturn void usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* From here on usage() exits with this code, not with NU_USAGE. */
+void usage_exits(int code);
 /* Splits "… -- COMMAND ARG…": cuts argc at the "--" and returns what follows,
  * or NULL when there is no "--". */
 char **opt_command(int *argc, char **argv);

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "util.h"
 
@@ -25,6 +28,11 @@ static const char *const dropped[] = {
 const char *cap_dropped_by_default(size_t i)
 {
 	return i < ARRAY_SIZE(dropped) ? dropped[i] : NULL;
+}
+
+int cap_count(void)
+{
+	return cap_max_bits();
 }
 
 const char *cap_label(int number)
@@ -83,7 +91,7 @@ int cap_number(const char *name, struct err *e)
 {
 	const char *last = "";
 	char nearest[40] = "";
-	size_t best = 6;
+	size_t best = strlen(name) < 6 ? strlen(name) : 6;
 	int value = strlen(name) < 40 && !strpbrk(name, " =,+") ? cap_value(name) : -1;
 
 	if (value >= 0)
@@ -102,7 +110,45 @@ int cap_number(const char *name, struct err *e)
 	return err_set(e, NU_USAGE, "%s: not a capability%s%s", quoted(name), last, nearest);
 }
 
-const char *const cap_set_names[] = { "bounding", "effective", "permitted", "inheritable",
+int cap_any_number(const char *name, struct err *e)
+{
+	const char *digits = name + (strncasecmp(name, "cap_", 4) ? 0 : 4);
+	uint64_t n;
+
+	if (!take_number(&digits, &n) || *digits)
+		return cap_number(name, e);
+	if (n < 64)
+		return n;
+	return err_set(e, NU_USAGE, "%s: no kernel has a capability of a number above 63",
+		       quoted(name));
+}
+
+int cap_list(const char *text, uint64_t all, uint64_t *set, struct err *e)
+{
+	autofree char *copy = xstrdup(text);
+	char *rest = copy;
+
+	for (const char *word; (word = strsep(&rest, ","));) {
+		bool out = take_char(&word, '-');
+		uint64_t these;
+
+		if (streq(word, "all"))
+			these = all;
+		else if (streq(word, "none"))
+			these = 0;
+		else {
+			int number = cap_any_number(word, e);
+
+			if (number < 0)
+				return -1;
+			these = 1ull << number;
+		}
+		*set = out ? *set & ~these : *set | these;
+	}
+	return 0;
+}
+
+const char *const cap_set_names[] = { "bounding", "permitted", "effective", "inheritable",
 				      "ambient" };
 
 /* The value of "Key:\tvalue", a line of /proc/PID/status; "" where there is none. A
@@ -118,14 +164,23 @@ static const char *status_value(const char *status, const char *key)
 	return "";
 }
 
-int cap_state(pid_t pid, struct cap_state *state)
+/* The second of the four ids in such a line is the effective one. */
+static uint32_t effective_id(const char *ids)
 {
-	static const char *const keys[] = { "CapBnd:", "CapEff:", "CapPrm:", "CapInh:", "CapAmb:" };
-	char path[64], text[8192];
+	uint64_t id = 0;
+
+	if (take_number(&ids, &id) && take_blanks(&ids))
+		take_number(&ids, &id);
+	return id;
+}
+
+int cap_state(int dirfd, const char *path, struct cap_state *state)
+{
+	static const char *const keys[] = { "CapBnd:", "CapPrm:", "CapEff:", "CapInh:", "CapAmb:" };
+	char text[8192];
 
 	*state = (struct cap_state){ 0 };
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	if (file_peek(path, text, sizeof(text)) < 0)
+	if (file_peek_at(dirfd, path, text, sizeof(text)) < 0)
 		return -1;
 	for (int i = 0; i < CAP_SETS; i++) {
 		const char *value = status_value(text, keys[i]);
@@ -135,9 +190,51 @@ int cap_state(pid_t pid, struct cap_state *state)
 			return -1;
 		}
 	}
+	const char *name = status_value(text, "Name:");
+	snprintf(state->name, sizeof(state->name), "%.*s", (int)strcspn(name, "\n"), name);
+	for (char *c = state->name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	state->dead = strchr("ZX", *status_value(text, "State:"));
+	state->uid = effective_id(status_value(text, "Uid:"));
+	state->gid = effective_id(status_value(text, "Gid:"));
 	state->no_new_privs = *status_value(text, "NoNewPrivs:") == '1';
 	state->seccomp = atoi(status_value(text, "Seccomp:"));
 	return 0;
+}
+
+int cap_bound(uint64_t set)
+{
+	/* Whether one can is checked before what; one that is out needn't be taken out. */
+	for (int cap = 0; cap < cap_count(); cap++)
+		if (!(set & 1ull << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
+		    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1) {
+			errno = EPERM;
+			return -1;
+		}
+	return 0;
+}
+
+/* Not libcap's calls: these take memory and a detour for each capability. */
+int cap_assign(uint64_t permitted, uint64_t effective, uint64_t inheritable)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	for (int i = 0; i < 2; i++)
+		data[i] = (struct __user_cap_data_struct){ .permitted = permitted >> 32 * i,
+							   .effective = effective >> 32 * i,
+							   .inheritable = inheritable >> 32 * i };
+	return syscall(SYS_capset, &head, data);
+}
+
+uint64_t cap_permitted(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	syscall(SYS_capget, &head, data);
+	return data[0].permitted | (uint64_t)data[1].permitted << 32;
 }
 
 bool cap_allowed(const char *name, const char *const *allowed, size_t n)

@@ -39,10 +39,11 @@ struct visit {
  * once it has no_new_privs, which nspawn sets after them: before, it is nspawn's. */
 static int read_bounding(pid_t leader, uint64_t *caps, struct err *e)
 {
+	autofree char *path = xfmt("/proc/%d/status", leader);
 	struct cap_state state;
 
-	if (cap_state(leader, &state) < 0)
-		return err_errno(e, "/proc/%d/status", leader);
+	if (cap_state(AT_FDCWD, path, &state) < 0)
+		return err_errno(e, "%s", path);
 	*caps = state.set[CAP_BND];
 	if (!state.no_new_privs)
 		return err_set(e, NU_FAILED, "it is just starting");

@@ -5,11 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -264,6 +266,84 @@ int machine_intruders(const struct machine *m, pid_t **pids, struct err *e)
 	}
 	closedir(dir);
 	return n;
+}
+
+/* Whether namespace `kind` of a process is the wanted one, or one below it. */
+static int ns_relation(int proc, const char *kind, ino_t wanted)
+{
+	autofree char *name = xfmt("ns/%s", kind);
+	struct stat st;
+
+	if (fstatat(proc, name, &st, 0) < 0)
+		return -1;
+	if (st.st_ino == wanted)
+		return NS_SAME;
+	/* The kernel shows parents up to our own namespace only. */
+	autoclose int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
+	while (fd >= 0) {
+		int up = ioctl(fd, NS_GET_PARENT);
+
+		close(fd);
+		fd = up;
+		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == wanted)
+			return NS_BELOW;
+	}
+	return errno == EPERM ? NS_OUTSIDE : -1;
+}
+
+int machine_userns(const struct machine *m, int proc)
+{
+	autofree char *path = xfmt("/proc/%d/ns/user", m->leader);
+	struct stat st;
+
+	return stat(path, &st) < 0 ? -1 : ns_relation(proc, "user", st.st_ino);
+}
+
+/* systemd-nspawn's machine is in cgroups below the unit's own: of these "supervisor" is
+ * nspawn's, and in ".control" systemd runs what stands in ExecStartPost= and the like. The
+ * direct engine's has one of its own, if any. */
+static bool in_cgroup(const struct machine *m, int proc)
+{
+	char text[4096];
+
+	if (file_peek_at(proc, "cgroup", text, sizeof(text)) < 0)
+		return false;
+	const char *below = strstr(text, "0::");
+	size_t n = strlen(m->cgroup);
+	if (!below || n == 0 || strncmp(below + 3, m->cgroup, n) != 0)
+		return false;
+	below += 3 + n;
+	if (m->supervisor)
+		return *below == '\0' || *below == '/' || *below == '\n';
+	return *below == '/' && !starts_with(below, "/supervisor") &&
+	       !starts_with(below, "/.control");
+}
+
+int machine_each(const struct machine *m,
+		 int (*visit)(pid_t pid, int proc, void *context, struct err *e), void *context,
+		 struct err *e)
+{
+	struct stat inside;
+	int failed = 0;
+
+	if (!pid_ns_of(m->leader, &inside))
+		return err_errno(e, "/proc/%d/ns/pid", m->leader);
+	DIR *dir = opendir("/proc");
+	if (!dir)
+		return err_errno(e, "/proc");
+	for (struct dirent *d; !failed && (d = readdir(dir));) {
+		autoclose int proc = isdigit((unsigned char)d->d_name[0]) ?
+					     openat(dirfd(dir), d->d_name, O_PATH | O_CLOEXEC) :
+					     -1;
+
+		if (proc < 0)
+			continue;
+		int pid_ns = ns_relation(proc, "pid", inside.st_ino);
+		if (pid_ns == NS_SAME || pid_ns == NS_BELOW || in_cgroup(m, proc))
+			failed = visit(atoi(d->d_name), proc, context, e);
+	}
+	closedir(dir);
+	return failed;
 }
 
 int machine_inmate(const struct machine *m, pid_t pid)

@@ -49,6 +49,17 @@ int64_t machine_number(const struct machine *m, const char *file);
 /* The processes in the leader's PID namespace whose parents aren't: those that
  * came in from outside ("nixunits shell", nsenter). Returns how many, -1 and e. */
 int machine_intruders(const struct machine *m, pid_t **pids, struct err *e);
+/* Calls visit for each process of the machine: those in its PID namespace or in one below,
+ * and those in its cgroups, but for systemd-nspawn and what systemd runs beside it. proc is
+ * a descriptor of /proc/PID: what is read through it is that process's, or is not there
+ * (ENOENT, ESRCH) once it has ended. 0; -1 and e as soon as visit returns that. */
+int machine_each(const struct machine *m,
+		 int (*visit)(pid_t pid, int proc, void *context, struct err *e), void *context,
+		 struct err *e);
+/* Where a process (as above) stands towards the user namespace of the leader: in it, in one
+ * below, or outside of it. -1 and errno. */
+enum { NS_SAME, NS_BELOW, NS_OUTSIDE };
+int machine_userns(const struct machine *m, int proc);
 /* A pidfd of process pid if it is in the leader's PID namespace; else -1. */
 int machine_inmate(const struct machine *m, pid_t pid);
 /* Waits until process pid has gone, at most wait_ms. True: it has. */

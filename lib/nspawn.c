@@ -129,7 +129,7 @@ static const unsigned long long nspawn_default =
 	BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_SYS_TTY_CONFIG);
 
 /* "CAP_A,CAP_B" or "all"; names nspawn would refuse are its own to refuse. */
-static unsigned long long cap_list(const char *text)
+static unsigned long long named_set(const char *text)
 {
 	autofree char *copy = xstrdup(text);
 	unsigned long long set = 0;
@@ -137,7 +137,7 @@ static unsigned long long cap_list(const char *text)
 	char *save;
 
 	for (char *name = strtok_r(copy, ", ", &save); name; name = strtok_r(NULL, ", ", &save)) {
-		int cap = streq(name, "all") ? -1 : cap_number(name, &ignored);
+		int cap = streq(name, "all") ? -1 : cap_any_number(name, &ignored);
 
 		if (streq(name, "all"))
 			set = ~0ull;
@@ -168,9 +168,9 @@ unsigned long long nspawn_bounding(const struct strv *argv, struct strv *flags)
 		const char *drop = value_of(argv, i, "--drop-capability");
 
 		if (keep)
-			plus |= cap_list(keep);
+			plus |= named_set(keep);
 		if (drop)
-			minus |= cap_list(drop);
+			minus |= named_set(drop);
 		if (keep || drop)
 			strv_addf(flags, "--%scapability=%s", keep ? "" : "drop-",
 				  keep ? keep : drop);
@@ -189,4 +189,19 @@ unsigned long long nspawn_unit_bounding(const struct unit *u)
 
 	nspawn_argv(u, &nowhere, &argv);
 	return nspawn_bounding(&argv, &flags);
+}
+
+unsigned long long nspawn_ambient(const struct strv *argv, struct strv *flags)
+{
+	unsigned long long set = 0;
+
+	for (size_t i = 0; i < argv->n; i++) {
+		const char *ambient = value_of(argv, i, "--ambient-capability");
+
+		if (ambient) {
+			set |= named_set(ambient);
+			strv_addf(flags, "--ambient-capability=%s", ambient);
+		}
+	}
+	return set;
 }

@@ -30,6 +30,8 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
 /* The bounding set that such a command line makes, a bit for each capability; the
  * arguments that say so are added to flags. */
 unsigned long long nspawn_bounding(const struct strv *argv, struct strv *flags);
+/* The same for the ambient set. */
+unsigned long long nspawn_ambient(const struct strv *argv, struct strv *flags);
 
 /* The same of the command line of unit u. */
 unsigned long long nspawn_unit_bounding(const struct unit *u);

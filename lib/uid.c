@@ -23,11 +23,10 @@ static bool take_range(const char **p, struct uid_range *r)
 	uint64_t base;
 
 	if (!take_number(p, &base) || base < UID_FIRST || base > UID_LAST || base % UID_COUNT ||
-	    !take_char(p, ' ') || !take_word(p, r->id, sizeof(r->id)))
+	    !take_char(p, ' ') || !take_all_of(p, ID_CHARACTERS, r->id, sizeof(r->id)))
 		return false;
 	r->base = base;
-	return strspn(r->id, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(r->id) &&
-	       take_char(p, '\n');
+	return take_char(p, '\n');
 }
 
 /* Reads the registry; n ranges into *list. */

@@ -28,7 +28,7 @@ int id_check(const char *id, struct err *e)
 	if (n > ID_MAX)
 		return err_set(e, NU_USAGE, "id %s: %zu characters, at most %d are allowed",
 			       quoted(id), n, ID_MAX);
-	if (strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") < n)
+	if (strspn(id, ID_CHARACTERS) < n)
 		return err_set(e, NU_USAGE,
 			       "id %s: only lower case letters, digits and \"-\" are allowed",
 			       quoted(id));

@@ -159,16 +159,24 @@ bool take_signed(const char **p, long long *n)
 	return false;
 }
 
-bool take_word(const char **p, char *dst, size_t size)
+static bool take_bytes(const char **p, size_t n, char *dst, size_t size)
 {
-	size_t n = strcspn(*p, " \t\n");
-
 	if (n == 0 || n >= size)
 		return false;
 	memcpy(dst, *p, n);
 	dst[n] = '\0';
 	*p += n;
 	return true;
+}
+
+bool take_word(const char **p, char *dst, size_t size)
+{
+	return take_bytes(p, strcspn(*p, " \t\n"), dst, size);
+}
+
+bool take_all_of(const char **p, const char *these, char *dst, size_t size)
+{
+	return take_bytes(p, strspn(*p, these), dst, size);
 }
 
 /* How many bytes at s a terminal takes for a command: a control character of ASCII, or
@@ -314,7 +322,12 @@ int file_read(int dirfd, const char *path, size_t limit, struct buf *b, struct e
 
 ssize_t file_peek(const char *path, char *dst, size_t size)
 {
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return file_peek_at(AT_FDCWD, path, dst, size);
+}
+
+ssize_t file_peek_at(int dirfd, const char *path, char *dst, size_t size)
+{
+	autoclose int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)

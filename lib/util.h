@@ -45,6 +45,9 @@ bool take_signed(const char **p, long long *n); /* a number with or without "-" 
 bool take_hex(const char **p, uint64_t *n);	/* without 0x */
 /* Up to the next blank or the end of the line: 1 to size - 1 bytes. */
 bool take_word(const char **p, char *dst, size_t size);
+/* All there is of these characters: 1 to size - 1. */
+bool take_all_of(const char **p, const char *these, char *dst, size_t size);
+#define ID_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 /* A string for a message: what is not printable shown as \xNN, and a long one
  * cut with "...". Returns one of four static buffers. */
@@ -81,6 +84,7 @@ int fd_read(int fd, const char *what, size_t limit, struct buf *b, struct err *e
 /* Reads a small file of the kernel's (/proc, /sys) into dst, without its final
  * newline. Returns the length, or -1 with errno. */
 ssize_t file_peek(const char *path, char *dst, size_t size);
+ssize_t file_peek_at(int dirfd, const char *path, char *dst, size_t size);
 /* Writes a new file and moves it into place: after a crash at any moment path
  * holds the old content or the new one. Return 0, or -1 and e. */
 int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t mode,

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib/tap.sh"
 
 REPO=$(cd "$(dirname "$0")/.." && pwd)
-need make cc readelf
+need make cc readelf nm
 [ -e "$REPO/build/deps/stamp" ] || bail_out 'make deps has not run'
 
 build() {	# build DIR LOCALE UMASK: a copy of the source, built there
@@ -22,6 +22,8 @@ ok 'builds' build "$T/a" C 022
 ok 'builds elsewhere' build "$T/elsewhere/with-a-longer-name" C.UTF-8 077
 ok 'to the same bytes' cmp "$T/a/build/nixunits" "$T/elsewhere/with-a-longer-name/build/nixunits"
 ok 'which are those of this tree' cmp "$T/a/build/nixunits" "$REPO/build/nixunits"
+is "$(nm "$T/a/build/nixunits.debug" | grep -Eo '[a-z_]*(scanf|localtime|strftime)[a-z_]*' | sort -u)" '' \
+	'without scanf and time zones, a tenth of a static binary: take_number() and the like do'
 size=$(stat -c %s "$T/a/build/nixunits")
 note "size: $size bytes"
 ok 'in at most 1.2 MB' test "$size" -le 1200000

@@ -79,11 +79,16 @@ always='CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_S
 document >"$T/unit.json"
 N caps plan <"$T/unit.json"
 succeeds 'caps plan'
-is "$(echo "$out" | grep -c '^dropped ')$(echo "$out" | grep -c ' CAP_')" \
-	"$(($(echo "$out" | grep -c ' CAP_') - 12))$(echo "$out" | grep -c ' CAP_')" 'drops all but twelve'
+table=$(echo "$out" | grep -E '^(kept|declared|dropped) ')
+is "$(echo "$table" | grep -c '^dropped ')" "$(($(echo "$table" | wc -l) - 12))" 'drops all but twelve'
 like "$out" '^declared CAP_NET_ADMIN +[a-z]' 'names the declared one, with its meaning'
 like "$out" '^flag +--drop-capability=CAP_AUDIT_CONTROL,' 'and the flags that say so'
-is "$(echo "$out" | grep ' CAP_[A-Z_]*$')" '' 'every capability has a meaning'
+is "$(echo "$table" | grep ' CAP_[A-Z_]*$')" '' 'every capability has a meaning'
+for set in bounding permitted effective inheritable; do
+	is "$(echo "$out" | sed -n "s/^$set *//p")" "$(echo "$table" | grep -v ^dropped | awk '{ print $2 }' | paste -sd' ')" \
+		"$set: what is not dropped"
+done
+like "$out" '^ambient +none$' 'ambient: none'
 N caps plan -o json - <"$T/unit.json"
 is "$(echo "$out" | kept)" "$(echo "$always CAP_NET_ADMIN" | tr ' ' '\n' | sort | tr '\n' ' ' | sed 's/ $//')" \
 	'as JSON: these are kept'
@@ -94,6 +99,14 @@ unlike "$(echo "$out" | kept)" 'CAP_KILL|CAP_CHOWN' 'in both directions'
 document '["--capability=all"]' >"$T/args.json"
 N caps plan -o json <"$T/args.json"
 like "$(echo "$out" | kept)" CAP_WAKE_ALARM '"all" among them'
+is "$(echo "$out" | jq -c '(.bounding | length > 15), (.bounding - .effective), (.bounding - (.bounding - .dropped)),
+	((.bounding + .dropped | sort) == ([.capabilities[].name] | sort))' | paste -sd' ')" 'true [] [] true' \
+	'each is either kept or dropped'
+document '["--ambient-capability=CAP_KILL,CAP_SYS_BOOT", "--capability=40", "--drop-capability=8"]' >"$T/args.json"
+N caps plan -o json <"$T/args.json"
+is "$(echo "$out" | jq -c '[.ambient, (.bounding | index("CAP_CHECKPOINT_RESTORE") != null),
+	(.dropped | index("CAP_SETPCAP") != null), (.flags | length)]')" '[["CAP_KILL"],true,true,6]' \
+	'ambient ones, if they are not dropped; and numbers'
 N caps plan </dev/null
 is "$status" 2 'no document is exit 2'
 N caps plan nothing

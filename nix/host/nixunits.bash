@@ -3,7 +3,7 @@
 _nixunits() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} applet words
 	local -i first=2 # the place of an applet's first operand, if no option precedes it
-	local -A verbs=([net]='plan up down show check graph' [caps]='plan show'
+	local -A verbs=([net]='plan up down show check graph' [caps]='plan show check exec'
 		[uid]='show alloc free' [overlay]='mount umount show')
 
 	COMPREPLY=()

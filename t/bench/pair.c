@@ -1,4 +1,5 @@
 /* pair RUNS COMMAND... -- PEER... - two commands in turn, A B A B ..., as whole processes.
+ * Where a command has a "--" itself, "----" stands between the two.
  *
  * Prints the median wall time of each in milliseconds, the median of the ratios pair by
  * pair, and the peak memory of the first in KiB, tab-separated.
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 extern char **environ;
+
+static int warned;
 
 static double run(char **argv, long *peak)
 {
@@ -34,6 +37,8 @@ static double run(char **argv, long *peak)
 	}
 	wait4(pid, &status, 0, &use);
 	clock_gettime(CLOCK_MONOTONIC, &b);
+	if (status != 0 && !warned++)
+		fprintf(stderr, "pair: %s: fails, what is measured is that\n", argv[0]);
 	posix_spawn_file_actions_destroy(&files);
 	if (peak && use.ru_maxrss > *peak)
 		*peak = use.ru_maxrss;
@@ -53,13 +58,22 @@ static double median(double *v, int n)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
+static int find(char **argv, const char *word)
+{
+	int i = 0;
+
+	while (argv[i] && strcmp(argv[i], word) != 0)
+		i++;
+	return i;
+}
+
 int main(int argc, char **argv)
 {
-	int n = argc > 2 ? atoi(argv[1]) : 0, split = 2;
+	int n = argc > 2 ? atoi(argv[1]) : 0, split = find(argv, "----");
 	long peak = 0;
 
-	while (split < argc && strcmp(argv[split], "--") != 0)
-		split++;
+	if (split == argc)
+		split = find(argv, "--");
 	if (n < 1 || split >= argc - 1) {
 		fprintf(stderr, "usage: pair RUNS COMMAND... -- PEER...\n");
 		return 2;

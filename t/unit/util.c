@@ -43,6 +43,16 @@ static const char *word(const char *text)
 	return take_word(&p, w, sizeof(w)) ? fmt("%s rest:%s", w, p) : p == text ? "no" : "moved";
 }
 
+static const char *all_of(const char *text)
+{
+	const char *p = text;
+	char w[5];
+
+	return take_all_of(&p, "abcdez-", w, sizeof(w)) ? fmt("%s rest:%s", w, p) :
+	       p == text			 ? "no" :
+						   "moved";
+}
+
 static void numbers(void)
 {
 	is(number("0"), "0 rest:", "zero");
@@ -80,6 +90,10 @@ static void words(void)
 	is(word("abcde"), "no", "one that there is no room for");
 	is(word(" a"), "no", "no word is before a blank");
 	is(word(""), "no", "or at the end");
+	is(all_of("a-z0_9"), "a-z rest:0_9", "letters of a set");
+	is(all_of("abcd"), "abcd rest:", "as many as there is room for");
+	is(all_of("abcde"), "no", "not more");
+	is(all_of("_a"), "no", "and at least one");
 	ok(!take_blanks(&p) && !take_char(&p, 'b') && *p == 'a', "nothing that isn't there");
 	ok(take_char(&p, 'a') && take_blanks(&p) && *p == 'b', "blanks, all of them");
 	ok(take_char(&p, 'b') && !take_char(&p, 'b') && !*p, "and never beyond the end");
