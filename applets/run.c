@@ -1,7 +1,7 @@
 /* nu-run - run a unit.
  *
  *   nu-run [--dry-run | --extra] ID
- *   nu-run --engine direct [OPTIONS] ID|-|IMAGE [-- COMMAND...]
+ *   nu-run --engine direct [OPTIONS] ID|-|FILE [-- COMMAND...]
  *
  * The nspawn engine is what nixunits@.service executes: it becomes systemd-nspawn(1), by
  * exec, and nothing of ours stays in between (lib/launch). The direct engine needs no systemd
@@ -93,10 +93,10 @@ static int run_main(int argc, char **argv)
 	d.command = opt_command(&argc, argv);
 	int i = opt_parse(argc, argv, opts);
 	if (argc - i != 1)
-		usage("expected one ID, - or IMAGE");
+		usage("expected one ID, - or FILE");
 	d.what = argv[i];
 	bool only_direct = d.command || d.ephemeral || d.root || d.layers.n || d.rootless ||
-			   d.degrade || streq(d.what, "-") || direct_is_image(d.what);
+			   d.degrade || streq(d.what, "-") || direct_is_path(d.what);
 	if (!engine)
 		engine = only_direct ? "direct" : "nspawn";
 	if (streq(engine, "nspawn") && !only_direct)
@@ -115,8 +115,8 @@ static int run_main(int argc, char **argv)
 }
 
 APPLET(run, .name = "run", .summary = "Run a unit (what nixunits@.service executes)",
-       .synopsis = "[options] ID|-|IMAGE [-- COMMAND...]",
+       .synopsis = "[options] ID|-|FILE [-- COMMAND...]",
        .help = "The nspawn engine becomes systemd-nspawn(1); nixunits start has systemd do that.\n"
 	       "The direct engine needs no systemd; it is taken for a document on standard input\n"
-	       "(-), an image (nu-image), a COMMAND, and by the options that only it has.",
+	       "(-) or in a FILE, an image (nu-image), a COMMAND, and by the options that only it has.",
        .main = run_main);

@@ -22,16 +22,19 @@
 
 static bool degrade;
 
-static int lacks(const char *feature, const char *lost, struct err *e)
+static int lacks(const char *lost, struct err *e)
 {
-	if (!degrade)
-		return err_set(e, NU_MISSING, "there is no %s: lost would be %s (--degrade goes on "
-					      "without)", feature, lost);
-	warn("there is no %s: lost is %s", feature, lost);
+	if (!degrade) {
+		struct err why = *e;
+
+		return err_set(e, NU_MISSING, "%.800s; lost would be %s (--degrade accepts that)",
+			       why.text, lost);
+	}
+	warn("%s; lost is %s", e->text, lost);
 	return 0;
 }
 
-bool direct_is_image(const char *what)
+bool direct_is_path(const char *what)
 {
 	return strpbrk(what, "./");
 }
@@ -62,8 +65,8 @@ static int become_rootless(struct err *e)
 static int do_without(struct unit *u, struct err *e)
 {
 	if ((u->net.n_ifaces || u->net.n_forwards) &&
-	    lacks("right of an ordinary user to make interfaces on the host",
-		  "its network but for the loopback", e) < 0)
+	    err_set(e, NU_MISSING, "an ordinary user can't make interfaces on the host") < 0 &&
+	    lacks("its network but for the loopback", e) < 0)
 		return -1;
 	if (u->net.netns)
 		return err_set(e, NU_FAILED, "network.netns: an ordinary user can't join %s",
@@ -71,6 +74,14 @@ static int do_without(struct unit *u, struct err *e)
 	u->net.n_ifaces = u->net.n_forwards = u->net.n_routes = 0;
 	u->net.route4.family = u->net.route6.family = 0;
 	return 0;
+}
+
+static bool is_document(const char *path)
+{
+	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char first;
+
+	return fd >= 0 && read(fd, &first, 1) == 1 && first == '{';
 }
 
 struct run {
@@ -102,11 +113,15 @@ static int load(struct run *r, struct err *e)
 {
 	const struct direct *d = r->d;
 
-	if (!direct_is_image(d->what)) {
+	if (!direct_is_path(d->what)) {
 		if (!streq(d->what, "-") &&
 		    (id_check(d->what, e) < 0 || switch_generation(d->what, e) < 0))
 			return -1;
 		r->u = store_unit_or_stdin(d->what, "current", e);
+		return r->u ? 0 : -1;
+	}
+	if (is_document(d->what)) {
+		r->u = unit_load_file(AT_FDCWD, d->what, e);
 		return r->u ? 0 : -1;
 	}
 	if (make_dirs(IMAGE_DIR, 0755, e) < 0 || mnt_unshare(e) < 0 ||
@@ -139,6 +154,7 @@ static int find_files(struct run *r, struct err *e)
 			strv_add(&r->at.layers, r->image.store);
 	}
 	fs->ephemeral = d->ephemeral;
+	fs->image = r->imaged;
 	fs->layers = (const char *const *)r->at.layers.v;
 	fs->n_layers = r->at.layers.n;
 	fs->machine_id = r->at.machine_id;

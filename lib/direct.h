@@ -10,7 +10,8 @@
 #include "util.h"
 
 struct direct {
-	const char *what;    /* an id, "-" for a document on standard input, or the path of an image */
+	const char *what;    /* an id, "-" for a document on standard input, or the path of a
+			      * document or an image */
 	char **command;      /* instead of the unit's init; NULL: none */
 	const char *root;    /* its root directory; NULL: the unit's own, a tmpfs where it has none */
 	struct strv layers;  /* of its /nix/store, the topmost first; none: the unit's own */
@@ -21,8 +22,8 @@ struct direct {
 	pid_t (*ready)(const struct unit *u); /* see lib/sandbox */
 };
 
-/* Whether `what` names the file of an image: no id has a "/" or a ".". */
-bool direct_is_image(const char *what);
+/* Whether `what` is a path: no id has a "/" or a ".". */
+bool direct_is_path(const char *what);
 /* Runs it to its end; as sandbox_run(). The message names the unit. */
 int direct_run(const struct direct *d, struct err *e);
 

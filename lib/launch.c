@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "leaf.h"
 #include "machine.h"
 #include "mnt.h"
 #include "net.h"
@@ -56,6 +57,9 @@ static int prepare(struct run *r, struct err *e)
 		if (userns < 0)
 			return -1;
 	}
+	struct machine m;
+	if (machine_find(r->u->id, &m, e) == 1 && m.supervisor)
+		return err_set(e, NU_BUSY, "is running already, by process %d", m.supervisor);
 	machine_forget(r->u->id);
 	if (place_make(r->u, &r->at, e) < 0 || make_root(r, e) < 0 || mnt_unshare(e) < 0)
 		return -1;
@@ -82,6 +86,18 @@ static void leave_cgroup(void)
 		warn("%s: %s", procs, strerror(errno));
 }
 
+/* nspawn gives its container the cgroup "payload" of the service's, which is ours to use. */
+static int limit(const struct unit *u, const struct machine *m, struct err *e)
+{
+	const struct limits *l = &u->limits;
+
+	if (!l->memory && !l->pids && !l->cpu)
+		return 0;
+	autofree char *path = xfmt("/sys/fs/cgroup%s/payload", m->cgroup);
+	autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_errno(e, "%s", path) : leaf_limit(fd, l, e);
+}
+
 /* Waits for the machine, gives it what comes from outside. nspawn: a pidfd of it. */
 static _Noreturn void set_up(const struct unit *u, int nspawn)
 {
@@ -90,7 +106,7 @@ static _Noreturn void set_up(const struct unit *u, int nspawn)
 
 	leave_cgroup();
 	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
-	if (found == 1 && setup_apply(u, &m, &e) == 0) {
+	if (found == 1 && limit(u, &m, &e) == 0 && setup_apply(u, &m, &e) == 0) {
 		struct strv advice = { 0 };
 
 		net_advice(u, &advice);

@@ -80,6 +80,60 @@ int leaf_make(struct leaf *l, const char *id, uint32_t owner, struct err *e)
 	return 0;
 }
 
+int leaf_enable(const struct leaf *l, const struct limits *limits, struct err *e)
+{
+	const struct {
+		const char *word;
+		bool wanted;
+	} all[] = { { "+memory", limits->memory }, { "+pids", limits->pids }, { "+cpu", limits->cpu } };
+	autofree char *above = xstrndup(l->path, strrchr(l->path, '/') - l->path);
+	autofree char *path = xfmt("%s/cgroup.subtree_control", above);
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (!all[i].wanted)
+			continue;
+		autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd >= 0 && write(fd, all[i].word, strlen(all[i].word)) >= 0)
+			continue;
+		if (errno == EBUSY)
+			return err_set(e, NU_FAILED, "limits: %s has processes of its own; a cgroup "
+				       "that has none but ours is needed (systemd-run --scope -p "
+				       "Delegate=yes)", above);
+		if (errno == ENOENT || errno == EINVAL)
+			return err_set(e, NU_MISSING, "limits: no cgroup controller %s in %s",
+				       all[i].word + 1, above);
+		return err_errno(e, "%s: %s", path, all[i].word);
+	}
+	return 0;
+}
+
+static int write_limit(int dir, const char *file, const char *text, struct err *e)
+{
+	autoclose int fd = openat(dir, file, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(e, NU_MISSING, "limits: no cgroup controller for %s here", file);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return err_errno(e, "limits: %s: %s", file, text);
+	return 0;
+}
+
+int leaf_limit(int fd, const struct limits *l, struct err *e)
+{
+	autofree char *memory = xfmt("%ld", l->memory), *pids = xfmt("%ld", l->pids);
+	autofree char *cpu = xfmt("%ld 100000", l->cpu * 1000);
+
+	if (l->memory && write_limit(fd, "memory.max", memory, e) < 0)
+		return -1;
+	/* Not every kernel accounts swap; without, there is none to be limited. */
+	struct err ignored;
+	if (l->memory)
+		write_limit(fd, "memory.swap.max", "0", &ignored);
+	if (l->pids && write_limit(fd, "pids.max", pids, e) < 0)
+		return -1;
+	return l->cpu ? write_limit(fd, "cpu.max", cpu, e) : 0;
+}
+
 void leaf_remove(struct leaf *l)
 {
 	if (l->path)

@@ -31,6 +31,7 @@
 #define POWEROFF_AGAIN_MS 2500
 #define TERMINATE_MS 15000
 #define KILL_MS 5000
+#define SUPERVISOR_MS 120000 /* it has a bound of its own: nu-run --timeout */
 
 /* Lines of the journal after a start that failed. */
 #define SHOWN 15
@@ -170,6 +171,10 @@ int life_start(const char *id, struct err *e)
 	int running = machine_find(id, &m, e);
 	if (running < 0)
 		return -1;
+	if (running && m.supervisor) {
+		say("%s: is running, by process %d", id, m.supervisor);
+		return 0;
+	}
 	if (!running && !starting(id))
 		return start_locked(id, dir, e);
 	/* It may be on its way only, as at boot: wait for that. */
@@ -251,6 +256,30 @@ static int power_off(const char *id, const struct machine *m, struct err *e)
 	return gone;
 }
 
+/* The direct engine's: its supervisor knows how, and for how long. Without it the container
+ * ends at once. */
+static int stop_supervised(const char *id, const struct machine *m, struct err *e)
+{
+	int64_t begin = now_ms();
+	const char *how = "shut down";
+
+	autoclose int supervisor = syscall(SYS_pidfd_open, m->supervisor, 0);
+	autoclose int leader = machine_open(m, e);
+	if (supervisor < 0 || leader < 0)
+		return supervisor < 0 ? err_errno(e, "%s: process %d", id, m->supervisor) :
+					err_wrap(e, "%s: ", id);
+	syscall(SYS_pidfd_send_signal, supervisor, SIGTERM, NULL, 0);
+	if (!process_gone(m->supervisor, SUPERVISOR_MS)) {
+		how = "killed: it did not end in time";
+		syscall(SYS_pidfd_send_signal, supervisor, SIGKILL, NULL, 0);
+		if (!process_gone(m->supervisor, KILL_MS))
+			return err_set(e, NU_FAILED, "%s: process %d is still there after SIGKILL", id,
+				       m->supervisor);
+	}
+	say("%s: stopped in %.1f s (%s)", id, (now_ms() - begin) / 1000.0, how);
+	return 0;
+}
+
 static int stop_locked(const char *id, struct err *e)
 {
 	char *terminate[] = { (char *)"machinectl", (char *)"terminate", (char *)id, NULL };
@@ -267,6 +296,8 @@ static int stop_locked(const char *id, struct err *e)
 		return -1;
 	if (running && end_intruders(id, &m, e) < 0)
 		return -1;
+	if (running && m.supervisor)
+		return stop_supervised(id, &m, e);
 	int off = running ? power_off(id, &m, e) : 1;
 	if (off < 0)
 		return -1;

@@ -1,6 +1,7 @@
 /* nspawn - the systemd-nspawn(1) command line of a unit. */
 #include "nspawn.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <sys/capability.h>
 
@@ -63,6 +64,18 @@ static void add_caps(struct strv *argv, const struct unit *u)
 		strv_addf(argv, "--capability=%s", keep.p);
 }
 
+static void add_rlimit(struct strv *argv, const struct rlimits *l)
+{
+	autobuf struct buf b = { 0 };
+
+	buf_addf(&b, "--rlimit=RLIMIT_");
+	for (const char *c = l->name; *c; c++)
+		buf_addf(&b, "%c", toupper((unsigned char)*c));
+	buf_addf(&b, l->soft < 0 ? "=infinity" : "=%ld", l->soft);
+	buf_addf(&b, l->hard < 0 ? ":infinity" : ":%ld", l->hard);
+	strv_add(argv, b.p);
+}
+
 void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv)
 {
 	strv_add(argv, "systemd-nspawn");
@@ -85,6 +98,8 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
 	}
 	add_caps(argv, u);
 
+	for (size_t i = 0; i < u->limits.n; i++)
+		add_rlimit(argv, &u->limits.v[i]);
 	if (u->net.netns)
 		strv_addf(argv, "--network-namespace-path=%s", u->net.netns);
 	else if (u->net.private)

@@ -28,7 +28,7 @@
 
 /* What of /proc a container must not write: the kernel's own parameters are the host's. The
  * network's are its own, where its network is. */
-static const char *const read_only[] = { "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq" };
+static const char *const unwritable[] = { "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq" };
 /* What it must not even read: the host's memory, symbols, keys, timers, devices; and the
  * switch that reboots the machine. */
 static const char *const masked[] = {
@@ -131,6 +131,19 @@ static int put_tmpfs(const struct rootfs *r, int root, const char *target, const
 	return put(root, target, mnt_new("tmpfs", options, MOUNT_ATTR_NOSUID | attr, e), e);
 }
 
+/* A clone of a tree of the host's, its ids shifted, or as they are if that can't be. */
+static int clone_shifted(const struct rootfs *r, const char *path, bool read_only, bool as_is,
+			 struct err *e)
+{
+	int fd = mnt_clone_all(AT_FDCWD, path, r->userns, read_only, e);
+
+	if (fd >= 0 || e->code != NU_MISSING)
+		return fd;
+	if (!as_is && r->lacks("the owners of its files: all belong to nobody", e) < 0)
+		return -1;
+	return mnt_clone_all(AT_FDCWD, path, -1, read_only, e);
+}
+
 /* The tree under which all else comes, attached above the root of our mount namespace: no
  * directory of the host's is needed for it. */
 static int make_top(const struct rootfs *r, struct err *e)
@@ -140,9 +153,9 @@ static int make_top(const struct rootfs *r, struct err *e)
 	autoclose int top = -1, scratch = -1;
 
 	if (r->root) {
-		top = mnt_clone(r->root, r->userns, false, e);
+		top = clone_shifted(r, r->root, false, false, e);
 		if (top < 0)
-			return -1;
+			return err_wrap(e, "the root directory: ");
 	}
 	if (r->root && !r->ephemeral)
 		return mnt_attach(top, "/", e) < 0 ? -1 : steal_fd(&top);
@@ -174,7 +187,7 @@ static int make_store(const struct rootfs *r, struct err *e)
 	size_t n = 0;
 
 	for (; n < r->n_layers; n++) {
-		layers[n] = mnt_clone(r->layers[n], r->userns, true, e);
+		layers[n] = clone_shifted(r, r->layers[n], true, r->image, e);
 		if (layers[n] < 0 || (r->n_layers > 1 && mnt_attach(layers[n], "/", e) < 0))
 			goto out;
 	}
@@ -189,43 +202,56 @@ out:
 	return made;
 }
 
-/* The filesystems that show a namespace show that of who mounts them: so a child, born in
- * the container's PID namespace, goes into the others. It shares our memory and our
- * descriptors, and is waited for. */
+/* The filesystems that show a namespace show that of who mounts them; and /proc that which he
+ * was born in. So a child goes into the container's namespaces, and has a child there. They
+ * share our memory and our descriptors, and are waited for. */
 struct kernel_mounts {
 	int inmate;
 	int proc, sys, mqueue;
 	struct err e;
 };
 
-static int mount_kernel(void *context)
+static pid_t call_in_child(int (*f)(void *), struct kernel_mounts *k, char *stack, size_t size)
+{
+	pid_t child = clone(f, stack + size, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, k);
+
+	if (child > 0)
+		proc_wait(child);
+	return child;
+}
+
+static int mount_proc(void *context)
 {
 	struct kernel_mounts *k = context;
-	struct err none; /* no message queues: the caller knows */
 
 	k->proc = mnt_new("proc", NULL, QUIET, &k->e);
-	if (k->proc >= 0 && setns(k->inmate, CLONE_NEWNET | CLONE_NEWIPC) < 0)
-		err_errno(&k->e, "setns");
-	else if (k->proc >= 0)
-		k->sys = mnt_new("sysfs", NULL, QUIET | MOUNT_ATTR_RDONLY, &k->e);
-	k->mqueue = mnt_new("mqueue", NULL, QUIET, &none);
 	_exit(0);
 }
 
-static int make_kernel(const struct rootfs *r, int root, int inmate, int own_pid_ns, struct err *e)
+static int mount_kernel(void *context)
+{
+	char stack[16384] __attribute__((aligned(16)));
+	struct kernel_mounts *k = context;
+	struct err none; /* no message queues: the caller knows */
+
+	if (setns(k->inmate, CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0) {
+		err_errno(&k->e, "the container's namespaces");
+		_exit(0);
+	}
+	k->mqueue = mnt_new("mqueue", NULL, QUIET, &none);
+	k->sys = mnt_new("sysfs", NULL, QUIET | MOUNT_ATTR_RDONLY, &k->e);
+	if (k->sys >= 0 && call_in_child(mount_proc, k, stack, sizeof(stack)) < 0)
+		err_errno(&k->e, "a process in the container's PID namespace");
+	_exit(0);
+}
+
+static int make_kernel(const struct rootfs *r, int root, int inmate, struct err *e)
 {
 	struct kernel_mounts k = { .inmate = inmate, .proc = -1, .sys = -1, .mqueue = -1 };
-	char stack[32768] __attribute__((aligned(16)));
+	char stack[65536] __attribute__((aligned(16)));
 
-	if (setns(inmate, CLONE_NEWPID) < 0)
-		return err_errno(e, "the container's PID namespace");
-	pid_t child = clone(mount_kernel, stack + sizeof(stack),
-			    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &k);
-	if (child < 0)
-		return err_errno(e, "a process in the container's PID namespace");
-	proc_wait(child);
-	if (setns(own_pid_ns, CLONE_NEWPID) < 0)
-		return err_errno(e, "our PID namespace");
+	if (call_in_child(mount_kernel, &k, stack, sizeof(stack)) < 0)
+		return err_errno(e, "a process in the container's namespaces");
 	if (k.proc < 0 || k.sys < 0) {
 		*e = k.e;
 		return -1;
@@ -235,8 +261,10 @@ static int make_kernel(const struct rootfs *r, int root, int inmate, int own_pid
 	if (r->cgroup &&
 	    put(root, "/sys/fs/cgroup", mnt_clone_all(AT_FDCWD, r->cgroup, -1, false, e), e) < 0)
 		return -1;
-	if (k.mqueue < 0)
-		return r->lacks("POSIX message queues", "/dev/mqueue", e);
+	if (k.mqueue < 0) {
+		err_set(e, NU_MISSING, "the kernel has no POSIX message queues");
+		return r->lacks("/dev/mqueue", e);
+	}
 	return put(root, "/dev/mqueue", k.mqueue, e);
 }
 
@@ -383,10 +411,10 @@ static int mask(int root, const char *path, struct err *e)
 
 static int protect(const struct rootfs *r, int root, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(read_only); i++) {
-		autoclose int at = root_open(root, read_only[i], O_PATH | O_NOFOLLOW);
+	for (size_t i = 0; i < ARRAY_SIZE(unwritable); i++) {
+		autoclose int at = root_open(root, unwritable[i], O_PATH | O_NOFOLLOW);
 
-		if (at >= 0 && put(root, read_only[i], mnt_clone_all(at, "", -1, true, e), e) < 0)
+		if (at >= 0 && put(root, unwritable[i], mnt_clone_all(at, "", -1, true, e), e) < 0)
 			return -1;
 	}
 	if (r->u->net.private) {
@@ -427,19 +455,20 @@ static int enter_top(int root, struct err *e)
 	return 0;
 }
 
-int rootfs_make(const struct rootfs *r, int inmate, int own_pid_ns, struct rootfs_made *made,
-		struct err *e)
+int rootfs_make(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e)
 {
 	*made = (struct rootfs_made){ .root = -1, .console = -1, .notify = -1 };
 	/* The root directory last, above all else that has to be attached for a while. */
 	autoclose int store = r->n_layers ? make_store(r, e) : -1;
-	autoclose int root = store < 0 && r->n_layers ? -1 : make_top(r, e);
+	if (store < 0 && r->n_layers)
+		return err_wrap(e, "/nix/store: ");
+	autoclose int root = make_top(r, e);
 	if (root < 0 || rootfs_populate(root, r->u, r->machine_id, r->uid, e) < 0)
 		return -1;
 	if (store >= 0 && put(root, "/nix/store", steal_fd(&store), e) < 0)
 		return -1;
 	if (put_tmpfs(r, root, "/tmp", "1777", NULL, MOUNT_ATTR_NODEV, e) < 0 || make_dev(r, root, e) < 0 ||
-	    make_kernel(r, root, inmate, own_pid_ns, e) < 0 ||
+	    make_kernel(r, root, inmate, e) < 0 ||
 	    make_run(r, root, &made->notify, e) < 0 || make_binds(r, root, e) < 0 ||
 	    protect(r, root, e) < 0)
 		return -1;

@@ -37,8 +37,9 @@ struct rootfs {
 	bool rootless;              /* by an ordinary user: no device can be made */
 	bool console;               /* /dev/console is wanted, */
 	bool notify;                /* word that its init is ready */
-	/* A feature is not there: 0 to go on without, -1 and e not to. */
-	int (*lacks)(const char *feature, const char *lost, struct err *e);
+	bool image;                 /* the layers are an image's, whose ids need not be shifted */
+	/* e says what is not there: 0 to go on without, -1 and e not to. */
+	int (*lacks)(const char *lost, struct err *e);
 };
 
 struct rootfs_made {
@@ -52,9 +53,8 @@ struct rootfs_made {
 
 /* Makes it in the caller's mount namespace, which must be one of his own, and makes it the
  * root of that. `inmate` is a pidfd of a process in the container's namespaces: its PID,
- * network and IPC namespace are what /proc, /sys and /dev/mqueue are of; own_pid_ns: the
- * caller's own. 0, or -1 and e: the caller's mount namespace is then good for nothing. */
-int rootfs_make(const struct rootfs *r, int inmate, int own_pid_ns, struct rootfs_made *made,
-		struct err *e);
+ * network and IPC namespace are what /proc, /sys and /dev/mqueue are of. 0, or -1 and e: the
+ * caller's mount namespace is then good for nothing. */
+int rootfs_make(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -29,6 +30,7 @@
 #include "sysctl.h"
 #include "util.h"
 
+#define AGAIN_MS 1000
 #define REBOOT 133 /* as systemd-nspawn(1) says it */
 
 /* The two ends of a pipe. */
@@ -40,7 +42,7 @@ struct run {
 	struct sandbox *s;
 	pid_t pid;   /* of the container's first process */
 	int pidfd;
-	int mnt_ns, pid_ns; /* ours */
+	int mnt_ns; /* ours */
 	struct pipe_ends gate;   /* a byte lets the child go; its end: we are dead */
 	struct pipe_ends report; /* a struct err of the child's; its end: the exec was done */
 	bool tty[3];
@@ -126,6 +128,21 @@ static _Noreturn void be_init(struct run *r)
 	_exit(NU_FAILED);
 }
 
+/* Where all that there is to do is to set the loopback up, the container does it. */
+static bool only_loopback(const struct unit *u)
+{
+	return u->net.private && !u->net.netns && !u->net.n_ifaces && !u->net.n_routes &&
+	       !u->net.n_forwards && !u->net.nft && !u->n_sysctls;
+}
+
+static int loopback_up(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &lo);
+}
+
 static int settle(struct run *r, struct err *e)
 {
 	const struct unit *u = r->s->fs.u;
@@ -136,6 +153,8 @@ static int settle(struct run *r, struct err *e)
 		return err_errno(e, "a mount namespace of its own");
 	if (sethostname(u->id, strlen(u->id)) < 0)
 		return err_errno(e, "the host name");
+	if (only_loopback(u) && loopback_up() < 0)
+		return err_errno(e, "the loopback interface");
 	if (inmate_become_root() < 0 && !r->s->fs.rootless)
 		return err_errno(e, "its root");
 	/* Our memory, and the program that it is of, are not the container's to look at. */
@@ -150,6 +169,13 @@ static int settle(struct run *r, struct err *e)
 	if (!r->s->command) {
 		autofree char *uuid = xstrdup(r->s->fs.machine_id);
 		setenv("container_uuid", uuid, 1);
+	}
+	for (size_t i = 0; i < u->limits.n; i++) {
+		const struct rlimits *l = &u->limits.v[i];
+		struct rlimit limit = { .rlim_cur = l->soft, .rlim_max = l->hard };
+
+		if (setrlimit(l->resource, &limit) < 0)
+			return err_errno(e, "limits: %s", l->name);
 	}
 	return inmate_confine(r->s->caps, e);
 }
@@ -243,10 +269,16 @@ static int make_network(struct run *r, struct err *e)
 
 	if (sysctl_apply(u, r->pid, r->pidfd, e) < 0)
 		return -1;
-	if (!u->net.private || u->net.netns)
+	if (!u->net.private || u->net.netns || only_loopback(u))
 		return 0;
 	r->netns = open_ns(r->pid, "net", e);
-	return r->netns < 0 || net_up(u, r->netns, e) < 0 ? -1 : 0;
+	if (r->netns < 0 || net_up(u, r->netns, e) < 0)
+		return -1;
+	autostrv struct strv advice = { 0 };
+	net_advice(u, &advice);
+	for (size_t i = 0; i < advice.n; i++)
+		warn("%s: %s", u->id, advice.v[i]);
+	return 0;
 }
 
 /* What the child says until it has become the container's program. 0: it has. */
@@ -339,7 +371,9 @@ static int supervise(const struct run *r, int signals, struct err *e)
 			deadline = 0;
 			left = -1;
 		}
-		poll(fds, 2, left);
+		/* Again and again: an init that has only just started takes no notice. */
+		if (poll(fds, 2, left > AGAIN_MS ? AGAIN_MS : left) == 0 && deadline)
+			signal_inmate(r, SIGRTMIN + 3);
 		if (fds[1].revents && is_ready(r)) {
 			ready = -1;
 			extra = s->ready(s->fs.u);
@@ -387,30 +421,37 @@ static int open_signals(sigset_t *was, struct err *e)
 static int make_leaf(struct run *r, struct err *e)
 {
 	struct sandbox *s = r->s;
+	const struct limits *l = &s->fs.u->limits;
+	bool limited = l->memory || l->pids || l->cpu;
 
-	if (s->command || s->fs.rootless)
-		return 0;
+	if ((s->command && !limited) || s->fs.rootless)
+		return limited && err_set(e, NU_MISSING, "an ordinary user has no cgroup") < 0 ?
+			       s->fs.lacks("the limits", e) :
+			       0;
 	if (leaf_make(&r->leaf, s->fs.u->id, s->fs.uid, e) < 0)
 		return e->code == NU_MISSING ?
-			       s->fs.lacks("cgroup v2", "limits, and the services of an init that "
-							"needs a cgroup", e) :
+			       s->fs.lacks("limits, and an init that needs a cgroup", e) :
 			       -1;
 	s->fs.cgroup = r->leaf.path;
-	return 0;
+	if (leaf_enable(&r->leaf, l, e) == 0 && leaf_limit(r->leaf.fd, l, e) == 0)
+		return 0;
+	return e->code == NU_MISSING ? s->fs.lacks("the limits", e) : -1;
 }
 
 /* A mount namespace for the tree to be made in, and the way back. */
 static int leave_home(struct run *r, struct err *e)
 {
 	r->mnt_ns = open_ns(0, "mnt", e);
-	r->pid_ns = r->mnt_ns < 0 ? -1 : open_ns(0, "pid", e);
-	if (r->pid_ns < 0)
+	if (r->mnt_ns < 0)
 		return -1;
 	return chdir("/") < 0 ? err_errno(e, "/") : mnt_unshare(e);
 }
 
+/* An ordinary user has no right to: and nothing there that he would need. */
 static int come_home(struct run *r, struct err *e)
 {
+	if (r->s->fs.rootless)
+		return 0;
 	return setns(r->mnt_ns, CLONE_NEWNS) < 0 ? err_errno(e, "our own mount namespace") : 0;
 }
 
@@ -427,7 +468,7 @@ static int start(struct run *r, struct err *e)
 		return -1;
 	if (make_leaf(r, e) < 0 || leave_home(r, e) < 0 || make_inmate(r, e) < 0 ||
 	    make_network(r, e) < 0 ||
-	    rootfs_make(&r->s->fs, r->pidfd, r->pid_ns, &r->made, e) < 0 || come_home(r, e) < 0)
+	    rootfs_make(&r->s->fs, r->pidfd, &r->made, e) < 0 || come_home(r, e) < 0)
 		return -1;
 	if (await_exec(r, e) < 0)
 		return -1;
@@ -454,7 +495,6 @@ static void tidy(struct run *r)
 	close_ends(&r->report);
 	cleanup_close(&r->pidfd);
 	cleanup_close(&r->mnt_ns);
-	cleanup_close(&r->pid_ns);
 	cleanup_close(&r->netns);
 	cleanup_close(&r->made.root);
 	cleanup_close(&r->made.console);
@@ -464,7 +504,7 @@ static void tidy(struct run *r)
 int sandbox_run(struct sandbox *s, struct err *e)
 {
 	static const struct pipe_ends closed = { -1, -1 };
-	struct run r = { .s = s, .pidfd = -1, .mnt_ns = -1, .pid_ns = -1, .gate = closed,
+	struct run r = { .s = s, .pidfd = -1, .mnt_ns = -1, .gate = closed,
 			 .report = closed, .leaf = LEAF_NONE, .made = { -1, -1, -1 }, .netns = -1,
 			 .enrolled = ENROLLED_NONE };
 	sigset_t was;

@@ -31,6 +31,9 @@ static const struct {
 	{ SYS_add_key, ALWAYS },
 	{ SYS_keyctl, ALWAYS },
 	{ SYS_request_key, ALWAYS },
+	{ SYS_io_uring_setup, ALWAYS },
+	{ SYS_io_uring_enter, ALWAYS },
+	{ SYS_io_uring_register, ALWAYS },
 	{ SYS_bpf, CAP_BPF },
 	{ SYS_perf_event_open, CAP_PERFMON },
 	{ SYS_kexec_load, CAP_SYS_BOOT },
@@ -49,6 +52,7 @@ static const struct {
 	{ SYS_process_vm_readv, CAP_SYS_PTRACE },
 	{ SYS_process_vm_writev, CAP_SYS_PTRACE },
 	{ SYS_pidfd_getfd, CAP_SYS_PTRACE },
+	{ SYS_userfaultfd, CAP_SYS_PTRACE },
 };
 
 #ifdef ARCH

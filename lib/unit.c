@@ -2,7 +2,9 @@
 #include "unit.h"
 
 #include <stdlib.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "cap.h"
@@ -519,12 +521,66 @@ static int caps_parse(const struct jnode *n, struct unit *u, struct err *e)
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	int resource;
+} resources[] = {
+	{ "as", RLIMIT_AS },	       { "core", RLIMIT_CORE },
+	{ "cpu", RLIMIT_CPU },	       { "data", RLIMIT_DATA },
+	{ "fsize", RLIMIT_FSIZE },     { "locks", RLIMIT_LOCKS },
+	{ "memlock", RLIMIT_MEMLOCK }, { "msgqueue", RLIMIT_MSGQUEUE },
+	{ "nice", RLIMIT_NICE },       { "nofile", RLIMIT_NOFILE },
+	{ "nproc", RLIMIT_NPROC },     { "rss", RLIMIT_RSS },
+	{ "rtprio", RLIMIT_RTPRIO },   { "rttime", RLIMIT_RTTIME },
+	{ "sigpending", RLIMIT_SIGPENDING }, { "stack", RLIMIT_STACK },
+};
+
+static int rlimit_parse(const struct jnode *n, struct limits *l, struct err *e)
+{
+	static const char *const keys[] = { "soft", "hard", NULL };
+	struct jnode soft = json_at(n, "soft"), hard = json_at(n, "hard");
+	struct rlimits r = { .resource = -1, .name = n->key, .soft = -1, .hard = -1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
+		if (streq(resources[i].name, n->key))
+			r.resource = resources[i].resource;
+	if (r.resource < 0)
+		return json_err(n, e, "not a resource limit; expected one of getrlimit(2), as "
+				      "\"nofile\"");
+	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 || json_need(&soft, e) < 0 ||
+	    json_need(&hard, e) < 0 || json_int(&soft, -1, LONG_MAX, &r.soft, e) < 0 ||
+	    json_int(&hard, -1, LONG_MAX, &r.hard, e) < 0)
+		return -1;
+	if (r.hard >= 0 && (r.soft < 0 || r.soft > r.hard))
+		return json_err(&soft, e, "above the hard limit");
+	l->v = xrealloc(l->v, l->n + 1, sizeof(r));
+	l->v[l->n++] = r;
+	return 0;
+}
+
+static int limits_parse(const struct jnode *n, struct limits *l, struct err *e)
+{
+	static const char *const keys[] = { "memory", "pids", "cpu", "rlimits", NULL };
+	struct jnode memory = json_at(n, "memory"), pids = json_at(n, "pids");
+	struct jnode cpu = json_at(n, "cpu"), rlimits = json_at(n, "rlimits");
+
+	if (json_object(n, e) < 0 || json_only(n, keys, e) < 0 ||
+	    json_int(&memory, 1 << 20, LONG_MAX, &l->memory, e) < 0 ||
+	    json_int(&pids, 1, 1 << 22, &l->pids, e) < 0 ||
+	    json_int(&cpu, 1, 1000000, &l->cpu, e) < 0 || json_object(&rlimits, e) < 0)
+		return -1;
+	for (struct jnode m = { 0 }; json_next(&rlimits, &m);)
+		if (rlimit_parse(&m, l, e) < 0)
+			return -1;
+	return 0;
+}
+
 static int unit_fill(struct unit *u, struct err *e)
 {
 	static const char *const keys[] = {
 		"version", "id",	 "system",  "init",   "os",    "caps",	     "privateUsers",
 		"autoStart", "bind",	 "network", "sysctl", "extra", "readyCheck", "nspawnArgs",
-		NULL
+		"limits", NULL
 	};
 	static const char *const os_keys[] = { "name", "version", NULL };
 	struct jnode root;
@@ -545,7 +601,7 @@ static int unit_fill(struct unit *u, struct err *e)
 	struct jnode id = json_at(&root, "id"), os = json_at(&root, "os");
 	struct jnode caps = json_at(&root, "caps"), binds = json_at(&root, "bind");
 	struct jnode net = json_at(&root, "network"), sysctl = json_at(&root, "sysctl");
-	struct jnode args = json_at(&root, "nspawnArgs");
+	struct jnode args = json_at(&root, "nspawnArgs"), limits = json_at(&root, "limits");
 	struct err bad;
 
 	if (json_only(&root, keys, e) < 0 || json_need(&id, e) < 0 || json_str(&id, &u->id, e) < 0)
@@ -561,6 +617,7 @@ static int unit_fill(struct unit *u, struct err *e)
 	    bool_at(&root, "privateUsers", &u->private_users, e) < 0 ||
 	    bool_at(&root, "autoStart", &u->auto_start, e) < 0 || binds_parse(&binds, u, e) < 0 ||
 	    net_parse(&net, u, e) < 0 || sysctls_parse(&sysctl, u, e) < 0 ||
+	    limits_parse(&limits, &u->limits, e) < 0 ||
 	    text_at(&root, "extra", &u->extra, e) < 0 ||
 	    path_at(&root, "readyCheck", false, &u->ready_check, e) < 0 ||
 	    strings_parse(&args, &u->nspawn_args, NULL, e) < 0)
@@ -615,6 +672,7 @@ void unit_free(struct unit *u)
 	free(u->net.dns.v);
 	free(u->binds);
 	free(u->sysctls);
+	free(u->limits.v);
 	free(u->caps);
 	free(u->nspawn_args);
 	cJSON_Delete(u->json);

@@ -90,6 +90,19 @@ struct sysctl {
 	const char *key, *value;
 };
 
+/* What it may use of the host. */
+struct limits {
+	long memory; /* bytes, 0: no limit */
+	long pids;   /* processes and threads, 0: no limit */
+	long cpu;    /* percent of one CPU, 0: no limit */
+	struct rlimits {
+		int resource; /* RLIMIT_*, of getrlimit(2) */
+		const char *name; /* "nofile" */
+		long soft, hard;  /* -1: unlimited */
+	} *v;
+	size_t n;
+};
+
 struct unit {
 	const char *id;
 	const char *system, *init; /* store paths */
@@ -118,6 +131,7 @@ struct unit {
 	} net;
 	struct sysctl *sysctls;
 	size_t n_sysctls;
+	struct limits limits;
 	const char *extra, *ready_check;
 	const char **nspawn_args; /* ended by NULL */
 

@@ -180,6 +180,35 @@ let
           [ (lib.nameValuePair (lib.head m) (if lib.elemAt m 1 == null then "" else lib.elemAt m 1)) ]
       ) (lib.splitString "\n" s)
     );
+  # 512M -> 536870912
+  size =
+    let
+      factors = { "" = 1; K = 1024; M = 1024 * 1024; G = 1024 * 1024 * 1024; };
+      parse =
+        text:
+        let
+          m = builtins.match "([0-9]+)([KMG]?)" text;
+        in
+        if m == null then
+          throw "limits.memory: \"${text}\": expected a number with K, M or G"
+        else
+          builtins.fromJSON (builtins.elemAt m 0) * factors.${builtins.elemAt m 1};
+    in
+    types.coercedTo types.str parse types.ints.positive;
+
+  rlimit = types.coercedTo types.int (n: { soft = n; hard = n; }) (
+    types.submodule {
+      options.soft = mkOption {
+        type = types.int;
+        description = "What a process has at first.";
+      };
+      options.hard = mkOption {
+        type = types.int;
+        description = "Up to where it may raise that.";
+      };
+    }
+  );
+
   sysctlValue = types.coercedTo (types.either types.bool types.int) (
     v: if v == true then "1" else if v == false then "0" else toString v
   ) types.str;
@@ -352,6 +381,32 @@ in
       default = { };
       example = { "net.ipv4.ip_forward" = 1; };
       description = "Kernel parameters of the container's own namespaces: a set, or lines of \"name=value\".";
+    };
+    limits = {
+      memory = mkOption {
+        type = types.nullOr size;
+        default = null;
+        example = "512M";
+        description = "Bytes of memory, a number or with K, M, G (of 1024); more is not had.";
+      };
+      pids = mkOption {
+        type = types.nullOr types.ints.positive;
+        default = null;
+        example = 500;
+        description = "How many processes and threads.";
+      };
+      cpu = mkOption {
+        type = types.nullOr types.ints.positive;
+        default = null;
+        example = 150;
+        description = "Percent of one CPU.";
+      };
+      rlimits = mkOption {
+        type = types.attrsOf rlimit;
+        default = { };
+        example = { nofile = { soft = 1024; hard = 4096; }; };
+        description = "Resource limits of getrlimit(2): one number, or soft and hard; -1 is none.";
+      };
     };
     extra = mkOption {
       type = text;

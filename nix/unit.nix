@@ -75,6 +75,10 @@ in
     forward = map (f: { inherit (f) protocol address hostPort port; }) network.forward;
     nft = orNull network.nft;
   };
+  limits = {
+    inherit (config.limits) memory pids cpu;
+    rlimits = lib.mapAttrs (_: v: { inherit (v) soft hard; }) config.limits.rlimits;
+  };
   extra = orNull config.extra;
   readyCheck =
     let

@@ -1,0 +1,239 @@
+#!/bin/sh
+# The direct engine, on this machine, whatever its own PID 1 is: commands in a tree of files, with
+# a unit document of our own.
+. "$(dirname "$0")/lib/tap.sh"
+
+N=$(cd "$(dirname "$0")/.." && pwd)/build/nixunits
+[ "$(id -u)" = 0 ] || lacking 'only root can run a unit'
+need busybox jq script setpriv
+NIXUNITS_DIR=$T/state
+export NIXUNITS_DIR
+mkdir -p "$T/root/bin" "$T/lower/own" "$T/base/shared" "$T/out"
+chmod 755 "$T"
+busybox=$(command -v busybox)
+cp "$busybox" "$T/root/bin/"
+for program in stat sh cat echo id ls ps sleep hostname touch mkdir true kill ip head; do
+	ln -s busybox "$T/root/bin/$program"
+done
+
+document() {	# document JQ-FILTER >FILE
+	jq -n '{version: 1, id: "t-direct", system: "/nix/store/s", init: "/nix/store/s/init",
+		network: {dns: "none"}}'" | $1"
+}
+document . >"$T/unit.json"
+direct() { "$N" run --root "$T/root" "$T/unit.json" -- "$@"; }
+with() { local filter="$1"; shift; document "$filter" >"$T/with.json"; "$N" run --root "$T/root" "$T/with.json" -- "$@"; }
+
+# What of the host's a run could leave behind.
+traces() {
+	grep -F "$T" /proc/self/mountinfo
+	ls -A /run/nixunits /run/systemd/nspawn-uid 2>/dev/null
+	find /sys/fs/cgroup -maxdepth 6 -name 'nixunits-t-direct*' 2>/dev/null
+	ls -d /proc/sys/net/ipv4/conf/nu-t-* 2>/dev/null
+	pgrep -fa "run .*$T/"
+}
+mkdir -p /run/nixunits /run/systemd/nspawn-uid
+before=$(traces)
+
+# Exit statuses.
+for want in 0 7 200; do
+	run direct sh -c "exit $want"
+	is "$status" $want "exit $want is passed on"
+done
+run direct sh -c 'kill -KILL $$'
+is "$status" 137 'SIGKILL is 137'
+run direct sh -c 'kill -SEGV $$'
+is "$status" 139 'SIGSEGV is 139'
+run direct /bin/none
+is "$status" 127 'what is not there is 127'
+like "$err" 't-direct: /bin/none: No such file' 'and named'
+touch "$T/root/bin/text"
+run direct text
+is "$status" 126 'what can not be executed is 126'
+echo from-stdin | run direct cat
+run sh -c "echo in | '$N' run --root '$T/root' '$T/unit.json' -- cat"
+is "$out" in 'its standard input is ours'
+run sh -c "'$N' run --root '$T/root' - -- echo hi <'$T/unit.json'"
+is "$out" hi 'a document on standard input'
+
+# Who and where it is.
+run direct sh -c 'id -u; hostname; ps -o pid,args; cat /proc/self/status; echo "$container"; pwd'
+like "$out" '^0$' 'it is root'
+like "$out" '^t-direct$' 'it has the host name'
+like "$out" '^ +1 .*nixunits' 'PID 1 is ours'
+unlike "$out" "$(cat /proc/$$/comm) .*direct.t" 'no process of the host is to be seen'
+like "$out" '^NoNewPrivs:.1' 'it gets no new privileges'
+like "$out" '^Seccomp:.2' 'it is under seccomp'
+like "$out" '^nixunits$' '$container says what it is in'
+caps=$(printf '%s\n' "$out" | sed -n 's/^CapBnd:.//p')
+is "$(printf '%s\n' "$out" | sed -n 's/^CapEff:.//p')" "$caps" 'it has its whole bounding set'
+is "$((0x$caps & 0x3000))" 0 'and neither CAP_NET_ADMIN nor CAP_NET_RAW'
+run with '.caps = ["CAP_NET_RAW"]' cat /proc/self/status
+is "$((0x$(printf '%s\n' "$out" | sed -n 's/^CapEff:.//p') & 0x3000))" 8192 'unless declared'
+run direct ip -o addr show lo
+like "$out" '127.0.0.1/8' 'its loopback is up'
+
+# Its files.
+run direct sh -c 'touch /kept; ls -ln /kept; echo gone >/tmp/x'
+like "$out" '^-rw-r--r-- +1 0 +0 ' 'what it writes is its root'"'"'s'
+is "$(stat -c %u "$T/root/kept")" 0 'and so it is on the disk'
+not_ok 'its /tmp is its own' test -e "$T/root/tmp/x"
+run "$N" run --ephemeral --root "$T/root" "$T/unit.json" -- sh -c 'touch /away; ls /away /kept'
+succeeds 'an ephemeral run can write, and sees what is there'
+not_ok 'and nothing is left of it' test -e "$T/root/away"
+run "$N" run --root "$T/root" --store "$T/lower" --store "$T/base" "$T/unit.json" -- \
+	sh -c 'ls /nix/store; touch /nix/store/x'
+like "$out" own 'the topmost layer of the store'
+like "$out" shared 'and the one below'
+like "$err" 'Read-only' 'can not be written to'
+run "$N" run --store "$T/root" "$T/unit.json" -- /nix/store/bin/busybox ls -ld / /etc/machine-id
+succeeds 'without a root directory it has one in memory'
+like "$out" '^drwxr-xr-x .* 0 +0 .* /$' 'of its own'
+not_ok 'without traces' test -e "$T/lower/x"
+
+# Binds, also where the container has laid a trap.
+echo secret >"$T/out/host"
+ln -s "$T/out" "$T/root/trap"
+ln -s ../../../../../../../../../../../.. "$T/root/up"
+mkdir "$T/source"; echo bound >"$T/source/file"
+run with '.bind = [{source: "'"$T"'/source", target: "/srv/a", readOnly: true},
+	{source: "'"$T"'/source/file", target: "/etc/one", readOnly: false}]' \
+	sh -c 'cat /srv/a/file /etc/one; touch /srv/a/x; echo more >>/etc/one'
+is "$out" "$(printf 'bound\nbound')" 'binds of a directory and of a file'
+like "$err" 'Read-only' 'a read-only one is'
+is "$(cat "$T/source/file")" "$(printf 'bound\nmore')" 'another is not'
+run with '.bind = [{source: "'"$T"'/source", target: "/trap/in", readOnly: false},
+	{source: "'"$T"'/source", target: "/up/in", readOnly: false}]' sh -c 'ls /in /trap'
+is "$(ls "$T/out")" host 'a symlink leads no bind out of the container'
+not_ok 'nor does ".."' test -e /in
+rm "$T/root/trap" "$T/root/up"
+
+# Signals, terminals, orphans.
+cat >"$T/root/bin/traps" <<'X'
+#!/bin/sh
+trap 'exit 9' TERM
+echo ready
+while :; do sleep 0.1; done
+X
+chmod +x "$T/root/bin/traps"
+"$N" run --root "$T/root" "$T/unit.json" -- traps >"$T/log" &
+pid=$!
+eventually 10 grep -q ready "$T/log"
+run "$N" run --root "$T/root" "$T/unit.json" -- true
+is "$status" 4 'it runs once at a time'
+kill -TERM $pid
+wait $pid
+is $? 9 'a signal is passed on'
+"$N" run --root "$T/root" "$T/unit.json" -- sh -c 'echo $$ >/pid; exec sleep 987' &
+pid=$!
+eventually 10 pgrep -fx 'sleep 987' >/dev/null
+kill -KILL $pid
+ok 'a killed supervisor takes its container along' eventually 10 sh -c '! pgrep -fx "sleep 987"'
+wait $pid 2>/dev/null
+run direct sh -c 'for i in 1 2 3 4 5; do (sleep 0 &); done; sleep 0.3; ps -o stat,args'
+unlike "$out" '^Z' 'orphans are reaped'
+run direct sh -c 'sleep 988 & exit 3'
+is "$status" 3 'the end of the command is the end'
+not_ok 'of all that it started' pgrep -fx 'sleep 988'
+cc -static -O1 -o "$T/root/bin/inmate" "$(dirname "$0")/inmate.c" || bail_out 'no compiler'
+cat >"$T/root/bin/terminal" <<'X'
+#!/bin/sh
+test -t 0 && stat -L -c %d:%i /proc/self/fd/0 /dev/console >/terminal && echo own >/dev/tty
+X
+chmod +x "$T/root/bin/terminal"
+run script -qec "'$N' run --root '$T/root' '$T/unit.json' -- terminal" /dev/null
+like "$out" '^own' 'it has a terminal that it controls'
+is "$(head -1 "$T/root/terminal")" "$(tail -1 "$T/root/terminal")" 'its own'
+unlike "$(direct inmate)" 'descriptor' 'it holds none of our descriptors'
+
+# Limits.
+run with '.limits = {rlimits: {nofile: {soft: 64, hard: 128}}}' sh -c 'ulimit -Sn; ulimit -Hn'
+is "$out" "$(printf '64\n128')" 'resource limits are as declared'
+
+# Escapes: see the table in nu-run(1).
+cc -static -O1 -o "$T/root/bin/escape" "$(dirname "$0")/escape.c" || bail_out 'no compiler'
+attempts() {
+	document "$1" >"$T/with.json"
+	run "$N" run --root "$T/root" --store "$T/lower" --store "$T/base" "$T/with.json" -- escape
+	is "$(printf '%s\n' "$out" | wc -l)" 34 "$2: all attempts are made"
+}
+attempts . 'a plain container'
+is "$(printf '%s\n' "$out" | grep done)" '' 'none of them succeeds'
+attempts '.caps = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_BOOT", "CAP_MKNOD",
+	"CAP_DAC_READ_SEARCH", "CAP_SYS_RAWIO", "CAP_SYSLOG", "CAP_SYS_TIME", "CAP_NET_ADMIN"]' \
+	'with many capabilities'
+is "$(printf '%s\n' "$out" | grep done)" "$(printf 'mount a tmpfs: done\na mount namespace: done')" \
+	'what succeeds is its own'
+
+# Many.
+i=0; failed=0
+while [ $i -lt 200 ]; do
+	"$N" run --root "$T/root" "$T/unit.json" -- true || failed=$((failed + 1))
+	i=$((i + 1))
+done
+is $failed 0 '200 starts in a row'
+pids=
+for i in $(seq 50); do
+	document ".id = \"t-direct-$i\"" >"$T/many.$i"
+	"$N" run --root "$T/root" --ephemeral "$T/many.$i" -- sh -c 'exit 5' & pids="$pids $!"
+done
+for pid in $pids; do
+	wait "$pid"
+	[ $? = 5 ] || failed=$((failed + 1))
+done
+is $failed 0 'fifty at once'
+
+# An ordinary user.
+cp "$N" "$T/nixunits"
+cp -r "$T/root" "$T/theirs"
+chown -R 65534:65534 "$T/theirs"
+run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --root "$T/theirs" \
+	"$T/unit.json" -- sh -c 'id -u; touch /mine; ip -o addr show lo; echo x >/dev/null && exit 6'
+is "$status" 6 'an ordinary user can run it as well'
+like "$out" '^0$' 'as its root'
+is "$(stat -c %u "$T/theirs/mine")" 65534 'whose files are the user'"'"'s'
+document '.network.interfaces = {veth: {kind: "veth", ip4: ["192.0.2.1/31"], hostIp4: ["192.0.2.0/31"]}}' >"$T/veth.json"
+run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --root "$T/theirs" \
+	"$T/veth.json" -- true
+is "$status" 77 'but not make an interface on the host'
+like "$err" 'lost would be its network.*--degrade' 'which is said, and what would be lost'
+run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --degrade \
+	--root "$T/theirs" "$T/veth.json" -- true
+succeeds 'unless that is accepted'
+run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --root "$T/theirs" "$T/unit.json" -- true
+like "$err" 'only root.*--rootless' 'without --rootless it is root alone'
+
+# Bad input changes nothing.
+document '.version = 2' >"$T/bad.json"
+run "$N" run --root "$T/root" "$T/bad.json" -- true
+is "$status" 2 'a newer document is an error'
+like "$err" 'version: 2: this nixunits reads version 1' 'that says so'
+head -c 60 "$T/unit.json" >"$T/cut.json"
+run sh -c "'$N' run --root '$T/root' - -- true <'$T/cut.json'"
+is "$status" 2 'so is one that is cut off'
+run "$N" run --root "$T/root" --store "$T/none" "$T/unit.json" -- true
+like "$err" "/nix/store: $T/none: .*No such file" 'a layer that is not there'
+run "$N" run --root "$T/none" "$T/unit.json" -- true
+like "$err" "the root directory: $T/none: .*No such file" 'nor the root directory'
+run with '.bind = [{source: "/none", target: "/x", readOnly: true}]' true
+like "$err" 'bind "/x": source "/none": No such file' 'nor what is to be bound'
+mkdir -p "$NIXUNITS_DIR"
+awk 'BEGIN { for (b = 524288; b <= 1878982656; b += 65536) print b, "u" b }' >"$NIXUNITS_DIR/uidmap"
+run direct true
+like "$err" 'no free UID range' 'no free UID range'
+rm -r "$NIXUNITS_DIR"
+run "$N" run --engine nspawn "$T/unit.json"
+is "$status" 2 'nspawn runs stored units alone'
+run "$N" run --engine other web2
+like "$err" '"other": expected nspawn or direct' 'an unknown engine'
+# Where the machine has the controller, t/qemu.t tries what it does.
+for limit in memory=10000000 pids=100 cpu=50; do
+	if ! grep -qsw ${limit%=*} /sys/fs/cgroup/cgroup.controllers; then
+		run with ".limits.$limit" true
+		is "$status" 77 "a limit of ${limit%=*} that can not be kept"
+		like "$err" 'limits: no cgroup controller .*lost would be the limits' 'is said'
+	fi
+done
+
+is "$(traces)" "$before" 'nothing is left on the host'
+done_testing
