@@ -78,12 +78,17 @@ static size_t distance(const char *a, const char *b)
 	return row[n];
 }
 
+static const char *bare(const char *name)
+{
+	return strncasecmp(name, "cap_", 4) ? name : name + 4;
+}
+
 static int cap_value(const char *name)
 {
 	char full[48];
 	cap_value_t value;
 
-	snprintf(full, sizeof(full), "%s%.40s", strncasecmp(name, "cap_", 4) ? "cap_" : "", name);
+	snprintf(full, sizeof(full), "cap_%.40s", bare(name));
 	return cap_from_name(full, &value) == 0 ? (int)value : -1;
 }
 
@@ -98,7 +103,7 @@ int cap_number(const char *name, struct err *e)
 		return value;
 	for (int i = 0; i <= CAP_LAST_CAP; i++) {
 		const char *label = cap_label(i);
-		size_t d = distance(name, strncasecmp(name, "cap_", 4) ? label + 4 : label);
+		size_t d = distance(bare(name), bare(label));
 
 		if (d < best) {
 			best = d;
@@ -112,7 +117,7 @@ int cap_number(const char *name, struct err *e)
 
 int cap_any_number(const char *name, struct err *e)
 {
-	const char *digits = name + (strncasecmp(name, "cap_", 4) ? 0 : 4);
+	const char *digits = bare(name);
 	uint64_t n;
 
 	if (!take_number(&digits, &n) || *digits)
@@ -203,9 +208,19 @@ int cap_state(int dirfd, const char *path, struct cap_state *state)
 	return 0;
 }
 
+uint64_t cap_bounding(void)
+{
+	uint64_t set = 0;
+
+	for (int cap = 0; cap < cap_count(); cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			set |= 1ull << cap;
+	return set;
+}
+
 int cap_bound(uint64_t set)
 {
-	/* Whether one can is checked before what; one that is out needn't be taken out. */
+	/* To take out what is out already is refused as well, to who can't take out any. */
 	for (int cap = 0; cap < cap_count(); cap++)
 		if (!(set & 1ull << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
 		    prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1) {
