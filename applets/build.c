@@ -1,6 +1,6 @@
 /* nu-build - create a unit, or bring it up to date.
  *
- *   nu-build -n FILE|URL [-j FILE|URL] [-i ID] [-p NIXPKGS] [-f] [-d] [-s] [-r] [-k N]
+ *   nu-build -n FILE|URL [-j FILE|URL] [-i ID] [-p NIXPKGS] [-f] [--strict] [-d] [-s] [-r] [-k N]
  *   nu-build [-j FILE|URL] [-p NIXPKGS] ... ID
  *
  * Two builds by nix: the base, from the configuration alone, into the store that all
@@ -22,7 +22,7 @@
 #include "../lib/store.h"
 
 struct options {
-	bool force, trace, start, restart;
+	bool force, strict, trace, start, restart;
 	unsigned int keep;
 };
 
@@ -52,7 +52,8 @@ static bool declared_auto_start(const char *id, int dir)
 
 static int build(struct decl *d, int dir, const struct options *o, struct err *e)
 {
-	struct build b = { .d = d, .unit_dir = dir, .trace = o->trace, .force = o->force };
+	struct build b = { .d = d, .unit_dir = dir, .trace = o->trace, .force = o->force,
+			   .strict = o->strict };
 	bool was = declared_auto_start(d->id, dir);
 	struct need need;
 	int64_t begin = now_ms();
@@ -60,7 +61,7 @@ static int build(struct decl *d, int dir, const struct options *o, struct err *e
 	if (decl_need(d, dir, &need, e) < 0)
 		return -1;
 	autofree char *why = need.why;
-	if (!need.store && !need.container && !o->force) {
+	if (!need.store && !need.container && !o->force && !o->strict) {
 		say("%s: unchanged (generation %u)", d->id, decl_newest(dir));
 		return store_prune(dir, GENERATIONS_ALL, 0, e);
 	}
@@ -123,9 +124,11 @@ static int build_main(int argc, char **argv)
 		{ 'n', "nix", "FILE|URL", "the configuration", .text = &nix },
 		{ 'j', "json", "FILE|URL", "the parameters, a JSON object", .text = &json },
 		{ 'i', "id", "ID", "the unit (default: the parameters' .id)", .text = &id },
-		{ 'p', "nixpkgs", "NIXPKGS", "a path, a flake reference, or \"debian\"",
+		{ 'p', "nixpkgs", "NIXPKGS", "a path, a flake reference, \"debian\" or \"debian+PATH\"",
 		  .text = &nixpkgs },
 		{ 'f', "force", NULL, "build even if nothing changed", .flag = &o.force },
+		{ 0, "strict", NULL, "refuse what the shared base would tell of the unit",
+		  .flag = &o.strict },
 		{ 'd', "debug", NULL, "show all that nix says, with traces", .flag = &o.trace },
 		{ 's', "start", NULL, "start the unit afterwards", .flag = &o.start },
 		{ 'r', "restart", NULL, "restart the unit afterwards", .flag = &o.restart },
@@ -153,9 +156,10 @@ static int build_main(int argc, char **argv)
 }
 
 APPLET(build, .name = "build", .summary = "Create a unit, or bring it up to date",
-       .synopsis = "[-n FILE|URL] [-j FILE|URL] [-p NIXPKGS] [-fdsrq] [-k N] [-i ID | ID]",
+       .synopsis = "[-n FILE|URL] [-j FILE|URL] [-p NIXPKGS] [-fdsrq] [--strict] [-k N] [-i ID | ID]",
        .help = "Without -n or -j the unit's stored declaration is built again. NIXPKGS is a path,\n"
-	       "a flake reference, or \"debian\" for this host's own packages; the unit's last\n"
-	       "build decides where it is left out, then the variable NIXUNITS_NIXPKGS, then the\n"
-	       "nixpkgs this version is pinned to.",
+	       "a flake reference, \"debian\" for this host's own packages, or \"debian+PATH\" for\n"
+	       "them with the NixOS modules of the nixpkgs at PATH; the unit's last build decides\n"
+	       "where it is left out, then the variable NIXUNITS_NIXPKGS, then the nixpkgs this\n"
+	       "version is pinned to.",
        .main = build_main);

@@ -54,7 +54,7 @@ static int eval_main(int argc, char **argv)
 		{ 'n', "nix", "FILE|URL", "the configuration", .text = &nix },
 		{ 'j', "json", "FILE|URL", "the parameters, a JSON object", .text = &json },
 		{ 'i', "id", "ID", "the unit (default: the parameters' .id)", .text = &id },
-		{ 'p', "nixpkgs", "NIXPKGS", "a path, a flake reference, or \"debian\"",
+		{ 'p', "nixpkgs", "NIXPKGS", "a path, a flake reference, \"debian\" or \"debian+PATH\"",
 		  .text = &nixpkgs },
 		{ 'g', "get", "FIELD", "only this field, and no more of the evaluation",
 		  .text = &field },

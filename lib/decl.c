@@ -120,9 +120,15 @@ unsigned int decl_newest(int unit_dir)
 	return next || unit_dir < 0 ? next : store_generation(unit_dir, "current");
 }
 
+/* "debian+/tree": this host's packages for the NixOS modules of that tree. */
+static const char *modules_of(const char *nixpkgs)
+{
+	return starts_with(nixpkgs, "debian+") ? nixpkgs + strlen("debian+") : NULL;
+}
+
 bool decl_is_debian(const struct decl *d)
 {
-	return streq(d->nixpkgs, "debian");
+	return streq(d->nixpkgs, "debian") || modules_of(d->nixpkgs);
 }
 
 static int absolute(const char *path, char **dst, struct err *e)
@@ -229,6 +235,14 @@ int decl_read(struct decl *d, const char *id, const char *nix, const char *json,
 		d->nixpkgs = NULL;
 		if (absolute(nixpkgs, &d->nixpkgs, e) < 0)
 			return err_wrap(e, "-p ");
+	}
+	if (d->nixpkgs && modules_of(d->nixpkgs)) {
+		autofree char *given = d->nixpkgs, *tree = NULL;
+
+		d->nixpkgs = NULL;
+		if (absolute(modules_of(given), &tree, e) < 0)
+			return err_wrap(e, "-p %s: ", given);
+		d->nixpkgs = xfmt("debian+%s", tree);
 	}
 	if (id)
 		d->id = xstrdup(id);
@@ -472,6 +486,8 @@ void decl_args(const struct decl *d, const char *work, const char *path, bool ba
 	char self[PATH_MAX];
 
 	add_arg(argv, "nixpkgs", decl_is_debian(d) ? debian : d->nixpkgs);
+	if (modules_of(d->nixpkgs))
+		add_arg(argv, "nixos", modules_of(d->nixpkgs));
 	add_arg(argv, "id", base ? "dummy" : d->id);
 	add_arg(argv, "configuration", path);
 	if (!base)
@@ -497,5 +513,5 @@ void decl_trees(const struct decl *d, const char *trees[3])
 {
 	trees[0] = store_nix_dir();
 	trees[1] = d->nixpkgs[0] == '/' ? d->nixpkgs : NULL;
-	trees[2] = NULL;
+	trees[2] = modules_of(d->nixpkgs);
 }

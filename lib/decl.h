@@ -36,7 +36,7 @@ struct decl {
 	char *copy;                 /* the directory that holds a copy of it; NULL: read in place */
 	struct buf text;            /* its content */
 	struct buf parameters;      /* the JSON text */
-	char *nixpkgs;              /* a path, a flake reference, or "debian" */
+	char *nixpkgs;              /* a path, a flake reference, "debian" or "debian+PATH" */
 	bool given, chosen;         /* -n was given; -p was, now or by an earlier build */
 	char key[33];               /* of its base; decl_key() */
 };

@@ -105,6 +105,26 @@ static int write_base_record(const struct build *b, const struct record *r, stru
 	return file_replace(AT_FDCWD, path, text.p, text.n, 0644, e);
 }
 
+/* Before anything is built that others can read. */
+static int refuse_leaks(const struct build *b, const struct site *s, struct err *e)
+{
+	struct nix nix = { .what = b->d->id, .trace = b->trace };
+
+	strv_add(&nix.argv, "nix-instantiate");
+	nix_options(&nix.argv, decl_is_debian(b->d));
+	strv_add(&nix.argv, "--eval");
+	decl_eval_store(b->d, &nix.argv);
+	decl_args(b->d, s->dir, s->configuration, false, &nix.argv);
+	strv_add(&nix.argv, "-A");
+	strv_add(&nix.argv, "strict");
+	strv_addf(&nix.argv, "%s/default.nix", store_nix_dir());
+	int failed = nix_run(&nix, e);
+	if (failed)
+		nix_errors(&nix);
+	nix_free(&nix);
+	return failed;
+}
+
 /* The shared part, evaluated without parameters. A configuration that can't do without
  * them shares nothing: the container's build then holds everything itself, or fails
  * with the error that matters. */
@@ -416,7 +436,7 @@ int generation_build(struct build *b, struct err *e)
 	struct err ignored;
 
 	int failed = site_make(b, &s, e) < 0 || protect_host(b, e) < 0 ||
-		     build_base(b, &s, e) < 0 ||
+		     (b->strict && refuse_leaks(b, &s, e) < 0) || build_base(b, &s, e) < 0 ||
 		     build_container(b, &s, &json, e) < 0 ||
 		     (s.no_base.system && write_base_record(b, &s.no_base, e) < 0) ||
 		     keep_newest(b, &s, &json, e) < 0 || (!b->same && finish(b, &s, e) < 0);

@@ -13,6 +13,7 @@ struct build {
 	int unit_dir; /* locked */
 	bool trace;   /* show all that nix says */
 	bool force;   /* build the base even if nothing changed */
+	bool strict;  /* an error, if the base would tell other containers of this one */
 	bool same;    /* result: the newest generation has this content already */
 	unsigned int number; /* result: the generation */
 };

@@ -186,6 +186,11 @@ static void on_message(struct nix *nix, struct progress *p, const cJSON *j)
 	}
 	if (note_read(nix, text))
 		return;
+	if (starts_with(text, "trace: nixunits warns: ")) {
+		progress_clear(p);
+		warn("%s: %s", nix->what, text + strlen("trace: nixunits warns: "));
+		return;
+	}
 	bool is_trace = starts_with(text, "trace: ");
 	if (level->valuedouble <= LEVEL_ERROR && !is_trace) {
 		buf_addf(&nix->errors, "%s\n", text);

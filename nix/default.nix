@@ -1,6 +1,8 @@
 # What `nixunits build` evaluates: a declaration and its parameters, to a container.
 #
 #   nixpkgs         a nixpkgs-shaped tree: a path, a flake reference, "" for the pinned one
+#   nixos           the same, of which only lib/ and nixos/ are used: the guest's modules,
+#                   where nixpkgs is to give the packages alone; null: those of nixpkgs
 #   id              the container's id ("dummy" for the base that containers share)
 #   configuration   the declaration, an absolute path
 #   parameters      a JSON file with an object, an absolute path; null: no parameters
@@ -9,6 +11,7 @@
 # Further arguments go to the package set: it takes those that it knows.
 args@{
   nixpkgs ? "",
+  nixos ? null,
   id,
   configuration,
   parameters ? null,
@@ -18,7 +21,8 @@ args@{
 }:
 let
   tree = import ./nixpkgs.nix nixpkgs;
-  lib = import (tree + "/lib");
+  modules = if nixos == null then tree else import ./nixpkgs.nix nixos;
+  lib = import (modules + "/lib");
   makePkgs = import tree;
   pkgs = makePkgs (
     builtins.intersectAttrs (builtins.functionArgs makePkgs) (
@@ -27,18 +31,20 @@ let
         config = { };
         overlays = [ ];
       }
-      // removeAttrs args [ "nixpkgs" "id" "configuration" "parameters" "toolbox" ]
+      // removeAttrs args [ "nixpkgs" "nixos" "id" "configuration" "parameters" "toolbox" ]
       // {
-        inherit system;
+        inherit system lib;
       }
     )
   );
 
-  reader = import ./trace.nix { foreign = [ tree ./. ]; };
+  reader = import ./trace.nix { foreign = [ tree modules ./. ]; };
 
   container = import ./mkContainer.nix {
     inherit lib pkgs system id reader;
-    evalConfig = import (tree + "/nixos/lib/eval-config.nix");
+    evalConfig = import (modules + "/nixos/lib/eval-config.nix");
+    # What packages of another making ask of NixOS' modules.
+    extraModules = lib.optional (nixos != null && builtins.pathExists (tree + "/guest.nix")) (tree + "/guest.nix");
     properties =
       if parameters == null then
         { }
@@ -66,5 +72,5 @@ let
   };
 in
 {
-  inherit (container) unit document system;
+  inherit (container) unit document system leaks strict;
 }

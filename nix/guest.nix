@@ -9,10 +9,12 @@
   caps,
   # services that wait for the network, beyond those that say so
   waiting,
+  # whether it has a D-Bus
+  dbus,
   # whether the host keeps /etc/hosts, with the names of all units
   hosts,
 }:
-{ lib, config, options, ... }:
+{ lib, config, options, pkgs, ... }:
 let
   inherit (lib) mkDefault mkForce mkMerge;
 
@@ -23,45 +25,23 @@ let
   # Off even where a service's module has it on by default, on if the declaration says so.
   off = path: set (path ++ [ "enable" ]) (lib.mkOverride 900 false);
 
-  can = cap: lib.elem cap caps;
-
-  # What a service asks of systemd and can't have in a user namespace without certain
-  # capabilities: there, systemd refuses to start it. All other sandboxing is kept; where
-  # it needs mounts or namespaces (ProtectSystem, PrivateTmp, …) systemd goes without it by
-  # itself, and what is done by seccomp works.
-  needsMounts = [
-    "BindPaths" # files at another place
-    "BindReadOnlyPaths"
-    "TemporaryFileSystem" # directories hidden
-    "LogNamespace" # a journal of its own, mounted over the other
-    "PrivatePIDs" # a /proc of its own
-  ];
+  rules = lib.filter (rule: !lib.elem rule.unless (caps ++ lib.optional dbus "dbus")) (
+    import ./relax.nix { inherit lib; }
+  );
   relax =
     name: service:
     let
       user = lib.replaceStrings [ "@" ] [ "" ] name;
-      realtime = key: values: lib.optional (lib.elem (service.${key} or null) values) key;
-      dropped =
-        lib.optionals (!can "CAP_SYS_ADMIN") needsMounts
-        ++ lib.optionals (!can "CAP_SYS_NICE") (
-          realtime "CPUSchedulingPolicy" [ "rr" "fifo" ]
-          # (1 is the same by number)
-          ++ realtime "IOSchedulingClass" [ "realtime" 1 ]
-        );
+      apply =
+        service: rule:
+        if (rule.when or (s: s ? ${rule.directive})) service then
+          (rule.change or (_: s: removeAttrs s [ rule.directive ])) user service
+        else
+          service;
     in
     # A service without a program of its own only adds to one of systemd's, which stay
     # as they are.
-    if !service ? ExecStart then
-      service
-    else
-      removeAttrs service dropped
-      // lib.optionalAttrs (service.DynamicUser or false == true && !can "CAP_SYS_ADMIN") {
-        # Its directories would be mounted: it gets a user that stays.
-        DynamicUser = false;
-        User = service.User or user;
-        Group = service.Group or service.User or user;
-        X-NixUnits-StaticUser = true;
-      };
+    if service ? ExecStart then lib.foldl' apply service rules else service;
 
   # Users that no module declares: `users.users' can't be made of what services say, since
   # services are made of users. They get a number that follows from the name, out of those
@@ -82,7 +62,7 @@ let
     ''
       grep -q '^${Group}:' /etc/group || echo '${Group}:x:${numberOf Group}:' >>/etc/group
       grep -q '^${User}:' /etc/passwd || {
-        gid=$(sed -n 's/^${Group}:[^:]*:\([0-9]*\):.*/\1/p' /etc/group)
+        gid=$(while IFS=: read -r group _ gid _; do [ "$group" != '${Group}' ] || echo "$gid"; done </etc/group)
         echo "${User}:x:${numberOf User}:$gid::/var/empty:/run/current-system/sw/bin/nologin" >>/etc/passwd
       }
     '';
@@ -102,21 +82,31 @@ in
   config = mkMerge [
     {
       boot.isContainer = true;
-      # The closure does not depend on the id: the name is given at the start.
-      networking.hostName = mkDefault "";
-      systemd.package = mkDefault config.nixpkgs.pkgs.systemdMinimal;
+      # The closure does not depend on the id: the container's name is given at its start.
+      # This one is for modules that write a name into a file, where none would be an error.
+      networking.hostName = mkDefault "container";
+      environment.etc.hostname.enable = mkDefault false;
+      systemd.package = mkDefault pkgs.systemdMinimal;
       systemd.suppressedSystemUnits = [
+        "autovt@.service"
         "console-getty.service"
         "dbus-org.freedesktop.login1.service"
         "systemd-bootctl.socket"
         "systemd-bootctl@.service"
         "systemd-hibernate-clear.service"
         "systemd-logind.service"
+        "systemd-udev-settle.service"
+        "systemd-udevd-control.socket"
+        "systemd-udevd-kernel.socket"
+        "systemd-udevd.service"
         "systemd-update-utmp.service"
         "systemd-user-sessions.service"
       ];
     }
+    (set [ "boot" "enableContainers" ] (lib.mkOverride 900 false))
+    (off [ "boot" "bcache" ])
     (off [ "documentation" ])
+    (off [ "documentation" "man" ])
     (set [ "environment" "defaultPackages" ] (mkDefault [ ]))
     (off [ "environment" "stub-ld" ])
     (off [ "fonts" "fontconfig" ])
@@ -124,18 +114,40 @@ in
     (off [ "networking" "resolvconf" ])
     (set [ "networking" "useDHCP" ] (lib.mkOverride 900 false))
     (off [ "nix" ])
+    (off [ "programs" "bash" "completion" ])
     (off [ "programs" "command-not-found" ])
+    (set [ "programs" "less" "lessopen" ] (mkDefault null))
     (off [ "programs" "nano" ])
     (off [ "security" "sudo" ])
+    # Without new privileges no file gives any: the programs would do nothing.
     (set [ "security" "wrappers" ] (mkForce { }))
+    (
+      if options ? security.enableWrappers then
+        { security.enableWrappers = lib.mkOverride 900 false; }
+      else
+        (lib.optionalAttrs (options ? security.wrapperDirSize) {
+          systemd.services.suid-sgid-wrappers.enable = lib.mkOverride 900 false;
+        })
+    )
+    # The kernel takes no group that a user namespace does not have.
+    (lib.optionalAttrs (options ? boot.specialFileSystems) {
+      boot.kernel.sysctl."net.ipv4.ping_group_range" = lib.mkOverride 900 "0 65535";
+    })
+    # nspawn has mounted them; the guest can't.
+    (set [ "boot" "specialFileSystems" ] (mkForce { }))
     # systemd's module turns it on, plainly.
-    (set [ "services" "dbus" "enable" ] (lib.mkOverride 75 false))
+    (set [ "services" "dbus" "enable" ] (lib.mkOverride 75 dbus))
     (off [ "services" "logrotate" ])
     (off [ "services" "nscd" ])
     (set [ "system" "nssModules" ] (mkForce [ ]))
+    # Done by the host's kernel; a container can't.
+    (lib.optionalAttrs (options ? security.audit) {
+      systemd.services.audit.enable = lib.mkOverride 900 false;
+    })
     (off [ "system" "switch" ])
     (off [ "systemd" "coredump" ])
     (off [ "systemd" "oomd" ])
+    (off [ "systemd" "shutdownRamfs" ])
     (off [ "xdg" "autostart" ])
     (off [ "xdg" "icons" ])
     (off [ "xdg" "menus" ])

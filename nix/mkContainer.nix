@@ -5,11 +5,14 @@
 #   id, properties    the container's id, and its parameters as a set
 #   declaration       a set, or a function of { pkgs, lib, properties, id, config, … } to one
 #   file              where it comes from, for messages
+#   extraModules      what is part of every guest beside the profile
 #   toolbox           a package with bin/nixunits for the guest, or null
 #   reader            how the declaration's files are imported (see trace.nix)
 #
 # -> { config = the options' values; options; guest = the evaluated system;
-#      document = the unit document; unit = it as a file; system = the guest's toplevel }
+#      document = the unit document; unit = it as a file; system = the guest's toplevel;
+#      leaks = what the base that containers share would tell of this one (see leaks.nix):
+#      `unit' warns of it, and `strict' is an error then }
 {
   lib,
   evalConfig,
@@ -19,6 +22,7 @@
   properties ? { },
   declaration,
   file ? "<declaration>",
+  extraModules ? [ ],
   toolbox ? null,
   reader ? {
     inherit import;
@@ -27,58 +31,98 @@
   },
 }:
 let
-  # A declaration is no module by itself: its `config' is an option here. Its imports
-  # are declarations too.
-  toModule =
-    file: declaration:
-    { config, ... }:
+  evaluate =
+    properties:
     let
-      d = (lib.toFunction declaration) {
-        inherit pkgs properties id config;
-        lib = reader.library lib;
+      # A declaration is no module by itself: its `config' is an option here. Its imports
+      # are declarations too.
+      toModule =
+        file: declaration:
+        { config, ... }:
+        let
+          d = (lib.toFunction declaration) {
+            inherit pkgs properties id config;
+            lib = reader.library lib;
+          };
+        in
+        if !lib.isAttrs d then
+          throw "${toString file}: a declaration is a set, or a function to one, not a ${builtins.typeOf d}"
+        else
+          {
+            _file = toString file;
+            imports = map (
+              i: if lib.isAttrs i || lib.isFunction i then toModule file i else toModule i (reader.import i)
+            ) (d.imports or [ ]);
+            config = removeAttrs d [ "imports" ];
+          };
+
+      outer = lib.evalModules {
+        specialArgs = { inherit id; };
+        modules = [
+          ./options.nix
+          (toModule file declaration)
+        ];
       };
+      inherit (outer) config;
     in
-    if !lib.isAttrs d then
-      throw "${toString file}: a declaration is a set, or a function to one, not a ${builtins.typeOf d}"
-    else
-      {
-        _file = toString file;
-        imports = map (
-          i: if lib.isAttrs i || lib.isFunction i then toModule file i else toModule i (reader.import i)
-        ) (d.imports or [ ]);
-        config = removeAttrs d [ "imports" ];
+    {
+      inherit (outer) config options;
+      guest = evalConfig {
+        inherit system;
+        lib = reader.library lib;
+        specialArgs = config.specialArgs;
+        modules = [
+          (import ./guest.nix {
+            inherit toolbox;
+            caps = config.caps_allow;
+            inherit (config) dbus;
+            waiting = config.systemdDeps;
+            inherit (config.network) hosts;
+          })
+          (
+            { config, ... }:
+            {
+              # With a configuration of its own the guest has packages of its own, from its NixOS' tree.
+              nixpkgs.pkgs = lib.mkIf (config.nixpkgs.config == { }) (lib.mkDefault pkgs);
+            }
+          )
+          (reader.module config.config)
+        ]
+        ++ extraModules;
       };
+    };
 
-  outer = lib.evalModules {
-    specialArgs = { inherit id; };
-    modules = [
-      ./options.nix
-      (toModule file declaration)
-    ];
-  };
-  inherit (outer) config;
-
-  guest = evalConfig {
-    inherit system;
-    lib = reader.library lib;
-    specialArgs = config.specialArgs;
-    modules = [
-      (import ./guest.nix {
-        inherit toolbox;
-        caps = config.caps_allow;
-        waiting = config.systemdDeps;
-        inherit (config.network) hosts;
-      })
-      { nixpkgs.pkgs = lib.mkDefault pkgs; }
-      (reader.module config.config)
-    ];
-  };
-
+  container = evaluate properties;
+  inherit (container) config guest;
   document = import ./unit.nix { inherit lib pkgs config guest; };
+
+  # What the configuration says whatever the parameters are, and so says in the base.
+  finder = import ./leaks.nix { inherit lib; };
+  leaks =
+    let
+      blind = evaluate (finder.poison properties);
+      found =
+        guest:
+        finder.find {
+          tokens = finder.ofParameters properties ++ finder.ofNetwork document.network;
+          module = blind.config.config;
+          args = guest._module.args // blind.config.specialArgs // {
+            inherit lib;
+            inherit (guest) config options;
+          };
+        };
+    in
+    # A second system is evaluated only to be sure: in the first, what modules take from
+    # `config' may be a parameter after all.
+    if properties == { } || found guest == [ ] then [ ] else found blind.guest;
+  say = leak: "config.${leak.option} says ${builtins.toJSON leak.text}, the ${leak.what}: it will be in the base that containers share";
 in
 {
-  inherit config guest document;
-  inherit (outer) options;
+  inherit config guest document leaks;
+  inherit (container) options;
   system = guest.config.system.build.toplevel;
-  unit = pkgs.writeText "unit.json" (builtins.toJSON document);
+  unit = lib.foldr (leak: builtins.trace "nixunits warns: ${say leak}") (pkgs.writeText "unit.json" (
+    builtins.toJSON document
+  )) leaks;
+  strict = if leaks == [ ] then true else throw (lib.concatMapStringsSep "\n" say leaks);
 }

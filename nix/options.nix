@@ -329,6 +329,14 @@ in
       default = { };
       description = "Further arguments for the modules of `config`.";
     };
+    dbus = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether the container has a D-Bus, for services that can't do without. Those that only
+        announce themselves on it are started without.
+      '';
+    };
     systemdDeps = mkOption {
       type = strings;
       default = [ ];

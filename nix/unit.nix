@@ -42,7 +42,11 @@ let
   # What the guest's own /etc/hosts would say; the names of units are added on the host.
   ownHosts =
     let
-      inherit (guest.config.networking) hosts extraHosts;
+      inherit (guest.config.networking) extraHosts;
+      # (Not the names that every guest gives itself.)
+      hosts = lib.filterAttrs (
+        _: names: lib.subtractLists [ "localhost" "container" ] names != [ ]
+      ) guest.config.networking.hosts;
       line = address: names: lib.optionalString (names != [ ]) "${address} ${toString names}\n";
     in
     "127.0.0.1 localhost\n::1 localhost\n"

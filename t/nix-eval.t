@@ -241,6 +241,42 @@ path /dir
 path /lib' 'every file that it reads is told, each by its kind'
 unlike "$(evaluate "$GOLDEN/web_default.nix" document 2>&1 >/dev/null | said)" "$REPO/nix" 'our own files are not the user'"'"'s'
 
+# What the base that containers share would tell of this one.
+cat >"$T/leak.nix" <<-'X'
+	{ properties, ... }: {
+	  network.interfaces.veth.ip4 = properties.ip4;
+	  network.interfaces.lan.ip4 = "10.9.8.7/24";
+	  config = { pkgs, lib, config, ... }: {
+	    imports = [ { services.httpd.virtualHosts.a.listen = [ { ip = "192.168.20.2"; } ]; } ];
+	    services.httpd.enable = true;
+	    services.httpd.virtualHosts.b.documentRoot = "/srv/${properties.name or "x"}";
+	    environment.etc.text.text = "listen 10.9.8.7;";
+	    environment.etc.longer.text = "listen 192.168.20.25 for webserver2;";
+	    environment.etc.conditional.text = lib.mkIf config.services.httpd.enable "I am webserver";
+	    environment.etc.never.text = lib.mkIf false "I am webserver";
+	    environment.etc.file.source = pkgs.writeText "v" "I am webserver";
+	    environment.etc.indirect.text = config.services.httpd.virtualHosts.b.documentRoot;
+	    environment.etc.given.text = properties.name;
+	  };
+	}
+X
+echo '{"ip4": "192.168.20.2/24", "name": "webserver", "address": ["192.168.20.2"]}' >"$T/leak.json"
+is "$(evaluate "$T/leak.nix" leaks --argstr parameters "$T/leak.json" 2>/dev/null | jq -r '.[] | "\(.option): \(.text), \(.what)"')" \
+	'services.httpd.virtualHosts.a.listen.ip: 192.168.20.2, parameter address
+environment.etc.conditional.text: webserver, parameter name
+environment.etc.file.source: webserver, parameter name
+environment.etc.text.text: 10.9.8.7, address of lan' 'what the configuration says whatever the parameters are, is found'
+run evaluate "$T/leak.nix" strict --argstr parameters "$T/leak.json"
+like "$err" 'error: config.services.httpd.virtualHosts.a.listen.ip says "192.168.20.2", the parameter address' \
+	'and can be made an error'
+run evaluate "$T/leak.nix" unit.name --argstr parameters "$T/leak.json"
+like "$out$err" '^trace: nixunits warns: config.environment.etc.text.text says "10.9.8.7", the address of lan' \
+	'it is warned of where a container is built'
+for file in web_default.nix:web2.json router.nix:router1.json; do
+	is "$(evaluate "$GOLDEN/${file%:*}" leaks --argstr parameters "$GOLDEN/${file#*:}" 2>/dev/null)" '[]' \
+		"${file%:*} tells nothing"
+done
+
 # What a guest's services get.
 guest() {
 	printf '%s\n' "$1" >"$T/guest.nix"
@@ -256,16 +292,53 @@ guest() {
 	    };
 	  in $2"
 }
-sandboxed='config.systemd.services.x.serviceConfig = { ExecStart = "/x"; DynamicUser = true; BindPaths = "/a:/b";
-	ProtectSystem = "strict"; CPUSchedulingPolicy = "rr"; };'
+sandboxed='config.systemd.services.x.serviceConfig = { ExecStart = "/x"; DynamicUser = true; ProtectSystem = "strict"; };'
 is "$(guest "{ $sandboxed }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -cS 'del(.["X-NixUnits-StaticUser"])')" \
-	'{"DynamicUser":false,"ExecStart":"/x","Group":"x","ProtectSystem":"strict","User":"x"}' \
-	'what needs CAP_SYS_ADMIN is switched off for a declared service, the rest is kept'
+	'{"DynamicUser":false,"ExecStart":"/x","Group":"x","NoNewPrivileges":true,"PrivateTmp":true,"ProtectHome":"read-only","ProtectSystem":"strict","RemoveIPC":true,"RestrictSUIDSGID":true,"SystemCallFilter":["~capset:EPERM"],"User":"x"}' \
+	'a dynamic user becomes one that stays, with the rest of what it implies'
 like "$(guest "{ $sandboxed }" 'c.guest.config.system.activationScripts.nixunits-users.text')" 'x:x:6[0-9]{4}:' \
-	'a dynamic user becomes one that stays'
-is "$(guest "{ caps_allow = \"CAP_SYS_ADMIN CAP_SYS_NICE\"; $sandboxed }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -cS .)" \
-	'{"BindPaths":"/a:/b","CPUSchedulingPolicy":"rr","DynamicUser":true,"ExecStart":"/x","ProtectSystem":"strict"}' \
-	'nothing is, where the capabilities are allowed'
+	'and is made at the start'
+# relaxed DIRECTIVE VALUE ALLOWED - a service without it, unless that is allowed
+relaxed() {
+	local service="config.systemd.services.x.serviceConfig = { ExecStart = \"/x --enable-dbus\"; ProtectHome = true; $1 = $2; };"
+	is "$(guest "{ $service }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -c "[has(\"$1\"), .ProtectHome]")" \
+		'[false,true]' "$1 goes, and nothing else"
+	is "$(guest "{ $3; $service }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -c "has(\"$1\")")" true \
+		"$1 stays with $3"
+}
+admin='caps_allow = "CAP_SYS_ADMIN"' nice='caps_allow = "CAP_SYS_NICE"'
+relaxed BindPaths '"/a:/b"' "$admin"
+relaxed BindReadOnlyPaths '[ "/a" ]' "$admin"
+relaxed TemporaryFileSystem '"/a"' "$admin"
+relaxed LogNamespace '"a"' "$admin"
+relaxed PrivatePIDs true "$admin"
+relaxed PrivateUsers true "$admin"
+relaxed CPUSchedulingPolicy '"rr"' "$nice"
+relaxed IOSchedulingClass '"realtime"' "$nice"
+is "$(guest '{ config.systemd.services.x.serviceConfig = { ExecStart = "/x"; CPUSchedulingPolicy = "batch"; }; }' \
+	'c.guest.config.systemd.services.x.serviceConfig.CPUSchedulingPolicy')" '"batch"' 'what is no real time stays'
+filtered() {
+	guest "{ $2 config.systemd.services.x.serviceConfig = { ExecStart = \"/x\"; $1 }; }" \
+		'c.guest.config.systemd.services.x.serviceConfig' | jq -cS '[.SystemCallFilter, .SystemCallErrorNumber]'
+}
+is "$(filtered 'User = "u"; LockPersonality = true;')" '[["~capset:EPERM"],null]' \
+	'with a user and a filter, the filter forbids capset'
+is "$(filtered 'User = "u"; SystemCallFilter = [ "@system-service" ];')" '[["@system-service","~capset"],"EPERM"]' \
+	'so does a filter of what is allowed'
+is "$(filtered 'User = "u"; SystemCallFilter = "~@mount"; SystemCallErrorNumber = "EACCES";')" \
+	'[["~@mount","~capset:EPERM"],"EACCES"]' 'and one of what is not'
+is "$(filtered 'User = "u"; ProtectHome = true;')$(filtered 'LockPersonality = true;')$(
+	filtered 'User = "u"; LockPersonality = true;' 'caps_allow = "CAP_SYS_ADMIN";')" \
+	'[null,null][null,null][null,null]' 'not without a filter, for root, or with the capability'
+service='config.systemd.services.x.serviceConfig = { ExecStart = "/x --enable-dbus -k"; Type = "dbus"; BusName = "a.b"; };'
+is "$(guest "{ $service }" 'c.guest.config.systemd.services.x.serviceConfig' | jq -cS .)" \
+	'{"ExecStart":"/x -k","Type":"exec"}' 'a service that announces itself on D-Bus is ready when it runs'
+is "$(guest '{ config.systemd.services.x.serviceConfig = { BindPaths = "/a"; PrivateUsers = true; }; }' \
+	'c.guest.config.systemd.services.x.serviceConfig' | jq -cS .)" '{"BindPaths":"/a","PrivateUsers":true}' \
+	'what adds to a service of systemd stays as it is'
+refuses '{ dbus = true; }' system 'services.dbus.enable. can.t be on' 'a D-Bus that the package set lacks'
+is "$(instantiate -E "let r = import $REPO/nix/relax.nix { lib = import $REPO/nix/debian/lib; }; in
+	map (x: x.directive) (builtins.filter (x: x.why or \"\" == \"\") r)")" '[]' 'each has its reason'
 is "$(guest '{ systemdDeps = "x"; config.systemd.services.x.script = "true"; }' 'c.guest.config.systemd.services.x.after')" \
 	'["nixunits-wait.service"]' 'systemdDeps wait for the network'
 is "$(guest '{ }' 'c.guest.config.systemd.services.nixunits-wait.serviceConfig.ExecStart')" '"/toolbox/bin/nixunits wait"' \

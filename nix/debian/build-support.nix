@@ -201,6 +201,14 @@ in
         ln -s ${lib.escapeShellArg "${e.path}"} ${lib.escapeShellArg e.name}
       '') list}
     '';
+  lndir = pkgs.writeShellScriptBin "lndir" ''
+    # lndir [-silent] FROM [TO] - a tree of real directories, with a link for each file.
+    [ "$1" != -silent ] || shift
+    to=$(realpath "''${2:-.}")
+    cd "$1"
+    find . -type d -exec mkdir -p "$to"/{} \;
+    find . ! -type d -exec ln -s "$PWD"/{} "$to"/{} \;
+  '';
   linkFarmFromDrvs = name: drvs: pkgs.linkFarm name (map (d: { inherit (d) name; path = d; }) drvs);
   emptyDirectory = runCommandLocal "empty-directory" { } "mkdir $out";
   emptyFile = runCommandLocal "empty-file" { } "touch $out";

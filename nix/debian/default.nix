@@ -14,10 +14,11 @@
   system ? builtins.currentSystem,
   dpkg ? throw "the Debian package set needs `dpkg', the index of installed packages (a JSON file)",
   overlays ? [ ],
+  # that of the modules that the packages are for
+  lib ? import ./lib,
   ...
 }:
 let
-  lib = import ./lib;
   debian = import ./dpkg.nix {
     inherit lib system;
     index = if lib.isAttrs dpkg then dpkg else lib.importJSON dpkg;
@@ -27,23 +28,52 @@ let
     inherit lib;
     dpkg = debian;
   };
-  stdenv = import ./stdenv.nix { inherit lib system; };
+  stdenvOf =
+    pkgs:
+    let
+      stdenv = import ./stdenv.nix { inherit lib system; };
+    in
+    stdenv
+    // {
+      cc = stdenv.cc // {
+        libc = pkgs.glibc;
+      };
+    };
+
+  # It can be looked at and compared, is available nowhere, and can't be built.
+  absent =
+    name:
+    derivation {
+      inherit system name;
+      builder = "/bin/bash";
+      args = [ "-c" "echo '${name}: the Debian package set has no such package' >&2; exit 1" ];
+    }
+    // {
+      pname = name;
+      version = "0";
+      meta.platforms = [ ];
+    };
 
   base =
     pkgs:
     let
       plain = lib.mapAttrs (n: _: debian.package n { }) debian.index;
       callPackage = lib.callPackageWith pkgs;
+      stdenv = stdenvOf pkgs;
     in
-    plain
+    lib.genAttrs table.absent absent
+    // lib.genAttrs table.empty (n: pkgs.runCommandLocal n { meta.platforms = [ ]; } "mkdir $out")
+    // plain
     // lib.mapAttrs debian.package table.packages
     // import ./build-support.nix { inherit lib pkgs; }
     // {
+      xorg = { inherit (pkgs) lndir xauth; };
       inherit lib system stdenv callPackage;
       inherit (stdenv) hostPlatform buildPlatform targetPlatform;
       stdenvNoCC = stdenv;
       path = ./.;
       inherit pkgs;
+      buildPackages = pkgs;
       _type = "pkgs";
       __splicedPackages = pkgs;
       config = { };
@@ -54,19 +84,90 @@ let
       debianFiles = debian.files;
       newScope = extra: lib.callPackageWith (pkgs // extra);
       callPackages = lib.callPackagesWith pkgs;
-      extend = overlay: import ./. { inherit system dpkg; overlays = overlays ++ [ overlay ]; };
-      appendOverlays = more: import ./. { inherit system dpkg; overlays = overlays ++ more; };
+      extend = overlay: pkgs.appendOverlays [ overlay ];
+      appendOverlays =
+        more:
+        if more == [ ] then
+          pkgs
+        else
+          import ./. {
+            inherit system dpkg lib;
+            overlays = overlays ++ more;
+          };
       runtimeShell = "${pkgs.bash}/bin/bash";
-      cacert = pkgs.runCommandLocal "cacert" { } ''
-        mkdir -p $out/etc/ssl/certs
-        cat ${pkgs.cacert-files}/share/ca-certificates/mozilla/*.crt >$out/etc/ssl/certs/ca-bundle.crt
-        ln -s ca-bundle.crt $out/etc/ssl/certs/ca-certificates.crt
+      cacert = lib.makeOverridable (
+        {
+          blacklist ? [ ],
+          extraCertificateFiles ? [ ],
+          extraCertificateStrings ? [ ],
+        }:
+        lib.throwIf (blacklist != [ ]) "cacert: Debian's certificates are trusted all or none: no blacklist" (
+          pkgs.runCommandLocal "cacert"
+            {
+              files = extraCertificateFiles ++ map (pkgs.writeText "certificate") extraCertificateStrings;
+              passthru.p11kit = pkgs.runCommandLocal "cacert-p11kit" { } "mkdir -p $out/etc/ssl/trust-source";
+            }
+            ''
+              mkdir -p $out/etc/ssl/certs
+              cd $out/etc/ssl/certs
+              cat ${pkgs.cacert-files}/share/ca-certificates/mozilla/*.crt $files >ca-bundle.crt
+              ln -s ca-bundle.crt ca-certificates.crt
+              ln -s ca-bundle.crt ca-no-trust-rules-bundle.crt
+            ''
+        )
+      ) { };
+      mailcap = pkgs.runCommandLocal "mailcap" { } ''
+        mkdir -p $out/etc/nginx
+        cp ${./mime.types} $out/etc/mime.types
+        awk 'BEGIN { print "types {" } END { print "}" }
+          !/^#/ && NF > 1 { $1 = "  " $1; print $0 ";" }' $out/etc/mime.types >$out/etc/nginx/mime.types
       '';
-      mailcap = pkgs.linkFarm "mailcap" { "etc/mime.types" = ./mime.types; };
+      apacheHttpd = debian.package "apacheHttpd" (
+        table.packages.apacheHttpd
+        // {
+          aliases = table.packages.apacheHttpd.aliases // import ./apache.nix { inherit pkgs; };
+        }
+      );
+      systemd =
+        debian.package "systemd" (
+          table.packages.systemd
+          // {
+            # Where NixOS looks for systemd's own units. (One directory that Debian has no units for.)
+            aliases = table.packages.systemd.aliases // {
+              "example/systemd" = pkgs.runCommandLocal "systemd-units" { } ''
+                mkdir -p $out/system/{local-fs,multi-user,sockets,sysinit,timers}.target.wants
+                perl ${./merge.pl} $out ${debian.files.systemd}/lib/systemd
+              '';
+            };
+          }
+        )
+        // {
+          inherit (pkgs) util-linux kmod;
+          kbd = pkgs.emptyDirectory;
+        };
+      systemdMinimal = pkgs.systemd;
+      # The kernel is the host's.
+      linuxPackages = {
+        inherit (pkgs) stdenv;
+        extend = _: pkgs.linuxPackages;
+      };
+      # A module is found where the guest has all of Debian's, in /usr.
+      perl = (debian.package "perl" table.packages.perl) // {
+        withPackages =
+          choose:
+          pkgs.buildEnv {
+            name = "perl";
+            paths = [ pkgs.perl ] ++ choose pkgs.perlPackages;
+          };
+      };
+      perlPackages = lib.mapAttrs (_: n: debian.package n { }) table.perlPackages // {
+        ConfigIniFiles = pkgs.emptyDirectory; # named for a program that no guest has
+      };
       makeWrapper = pkgs.emptyDirectory; # a function of every builder here
       makeBinaryWrapper = pkgs.emptyDirectory;
       installShellFiles = pkgs.emptyDirectory;
       writers.writeBash = pkgs.writeShellScript;
+      writers.writeNginxConfig = pkgs.writeText;
       writers.writeBashBin = pkgs.writeShellScriptBin;
     };
 in

@@ -76,12 +76,27 @@ let
     }
   );
 
+  # To be looked at, and said of what it would be; used, it is an error.
   missing =
-    n:
-    throw "the Debian package ${n} is needed, but not installed on this machine: apt-get install ${n}";
+    n: mainProgram:
+    let
+      needed = throw "the Debian package ${n} is needed, but not installed on this machine: apt-get install ${n}";
+    in
+    {
+      type = "derivation";
+      name = n;
+      pname = n;
+      version = "0";
+      isMissing = true;
+      outPath = needed;
+      drvPath = needed;
+      meta = { inherit mainProgram; };
+    };
 in
 {
-  inherit index release;
+  inherit index release files;
+  # Where the libraries are, below lib/.
+  triplet = "${lib.head (lib.splitString "-" system)}-linux-gnu";
 
   # attr: the name in this package set; debian: the Debian packages that it is made of,
   # the first must be installed, the others count if they are; aliases: link -> target;
@@ -97,6 +112,8 @@ in
       conffiles ? [ ],
       without ? [ ],
       passthru ? { },
+      # there is but this variant, whichever is asked for
+      one ? false,
     }:
     let
       first = lib.head debian;
@@ -125,13 +142,24 @@ in
       };
     in
     if !index ? ${first} then
-      missing first
+      missing first mainProgram
     else
-      drv
-      // passthru
-      // {
-        pname = attr;
-        inherit version passthru;
-        meta = { inherit mainProgram; };
-      };
+      let
+        self =
+          drv
+          // passthru
+          // {
+            pname = attr;
+            inherit version passthru;
+            meta = { inherit mainProgram; };
+          }
+          // lib.optionalAttrs one {
+            override = _: self;
+            withPackages =
+              choose: if choose { } == [ ] then self else throw "${attr}: Debian's takes no further packages";
+            withJIT = self;
+            withoutJIT = self;
+          };
+      in
+      self;
 }

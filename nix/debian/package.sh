@@ -44,7 +44,7 @@ grep -E '^/(usr/)?(bin|sbin|lib|lib32|lib64|libexec|games|share|include)/' "$lis
 
 if [ -s .files ]; then
 	tar -C / --no-recursion --mode=u+rw,go-w,a-s -cf - -T $out/.files \
-		--transform='flags=rSH;s,^usr/,,' --transform='flags=rSH;s,^\(sbin\|games\)/,bin/,' |
+		--transform='flags=rSh;s,^usr/,,' --transform='flags=rSh;s,^\(sbin\|games\)/,bin/,' |
 		tar --no-same-owner -xf -
 fi
 
@@ -85,5 +85,9 @@ find . -type l -lname '/*' | while IFS= read -r l; do
 	target=$(readlink "$l")
 	mine=$(place "$target")
 	[ "$target" = "${target#$out}" ] && [ -e "$mine" ] && ln -sfn "$out/$mine" "$l" || :
+done
+# So does a relative one to a file that did not come along.
+find . -xtype l ! -lname '/*' | while IFS= read -r l; do
+	ln -sfn "$(realpath -ms "/usr/${l%/*}/$(readlink "$l")")" "$l"
 done
 rm .files

@@ -12,12 +12,56 @@ let
       found = lib.filter (n: builtins.match pattern n != null) (lib.attrNames dpkg.index);
     in
     if found == [ ] then fallback else lib.last (lib.sort lib.versionOlder found);
-  postgresql = newest "postgresql-[0-9]+" "postgresql";
+  postgresql = lib.last (lib.splitString "-" (newest "postgresql-[0-9]+" "postgresql-15"));
   php = newest "php[0-9.]+-cli" "php-cli";
+  # With what NixOS' modules ask of it: the parts that they add units for, of which a
+  # container needs none, and where its own units are.
+  systemd = {
+    debian = [ "systemd" "systemd-sysv" ];
+    mainProgram = "systemctl";
+    aliases = {
+      "example/sysctl.d" = "lib/sysctl.d";
+      "example/tmpfiles.d" = "lib/tmpfiles.d";
+    };
+    passthru =
+      lib.genAttrs (map (part: "with${part}") [
+        "Bootloader"
+        "Cryptsetup"
+        "Efi"
+        "Hostnamed"
+        "Importd"
+        "Localed"
+        "Logind"
+        "Machined"
+        "Portabled"
+        "Timedated"
+        "Tpm2Tss"
+        "TpmUnits"
+        "Utmp"
+      ]) (_: false)
+      // {
+        interfaceVersion = 2;
+      };
+  };
+  nginx = {
+    one = true;
+    passthru.modules = [ ];
+    aliases.conf = "etc/nginx";
+    debian = [ "nginx" "nginx-core" "nginx-light" "nginx-full" "nginx-common" ];
+    conffiles = map (f: "nginx/${f}") [ "mime.types" "fastcgi.conf" "fastcgi_params" "scgi_params" "uwsgi_params" ];
+    without = [ "iproute2" ];
+  };
   bash = {
     debian = [ "bash" ];
     aliases."bin/sh" = "bin/bash";
     passthru.shellPath = "/bin/bash";
+  };
+  postgresqlOf = major: {
+    debian = [ "postgresql-${major}" "postgresql-client-${major}" ];
+    mainProgram = "postgres";
+    aliases.bin = "lib/postgresql/${major}/bin";
+    passthru.psqlSchema = major;
+    one = true;
   };
 in
 {
@@ -41,7 +85,38 @@ in
     "ucf"
   ];
 
-  packages = {
+  # What NixOS' own modules put into every system, and a container can't use: there, but
+  # empty, unless the Debian package of that name is installed.
+  empty = [
+    "acl"
+    "attr"
+    "audit"
+    "cpio"
+    "dosfstools"
+    "fuse"
+    "fuse3"
+    "host"
+    "xauth"
+  ];
+  # What they only look at: building it is an error.
+  absent = [
+    "fish"
+    "kexec-tools"
+    "openresty"
+    "tengine"
+    "xonsh"
+    "zsh"
+  ];
+
+  perlPackages = {
+    FileSlurp = "libfile-slurp-perl";
+    JSON = "libjson-perl";
+  };
+
+  packages = lib.listToAttrs (
+    map (major: lib.nameValuePair "postgresql_${major}" (postgresqlOf major)) (map toString (lib.range 13 19))
+  ) // {
+    postgresql = postgresqlOf postgresql;
     inherit bash;
     bashInteractive = bash;
     bashNonInteractive = bash;
@@ -57,34 +132,24 @@ in
       # Only dbmmanage and split-logfile are written in Perl.
       without = [ "perl" ];
     };
-    nginx = {
-      debian = [ "nginx" "nginx-core" "nginx-light" "nginx-full" "nginx-common" ];
-      conffiles = map (f: "nginx/${f}") [ "mime.types" "fastcgi.conf" "fastcgi_params" "scgi_params" "uwsgi_params" ];
-      without = [ "iproute2" ];
-    };
+    inherit nginx;
+    nginxStable = nginx;
     dnsmasq.debian = [ "dnsmasq-base" ];
     redis = {
-      debian = [ "redis-tools" ];
+      debian = [ "redis-tools" "redis-server" ];
       mainProgram = "redis-server";
     };
-    postgresql = {
-      debian = [ postgresql (lib.replaceStrings [ "postgresql" ] [ "postgresql-client" ] postgresql) ];
-      mainProgram = "postgres";
-    };
     php.debian = [ php ];
+    perl = {
+      debian = [ "perl-base" "perl" ];
+      mainProgram = "perl";
+    };
     python3.debian = [ "python3" "python3-minimal" ];
     openssh = {
       debian = [ "openssh-client" "openssh-server" "openssh-sftp-server" ];
       mainProgram = "ssh";
     };
-    systemd = {
-      debian = [ "systemd" "systemd-sysv" ];
-      mainProgram = "systemctl";
-    };
-    systemdMinimal = {
-      debian = [ "systemd" "systemd-sysv" ];
-      mainProgram = "systemctl";
-    };
+    inherit systemd;
     util-linux = {
       debian = [ "util-linux" "mount" "bsdutils" "fdisk" "util-linux-extra" ];
       mainProgram = "mount";
@@ -97,21 +162,52 @@ in
     };
     iputils.debian = [ "iputils-ping" "iputils-tracepath" "iputils-arping" ];
     inetutils.debian = [ "hostname" "telnet" "ftp" ];
+    nettools.debian = [ "hostname" "net-tools" ];
+    pam = {
+      debian = [ "libpam-modules" "libpam-modules-bin" "libpam0g" ];
+      aliases."lib/security" = "lib/${dpkg.triplet}/security";
+    };
+    # (Named as in Debian: they need not be installed to be looked at.)
+    bzip2 = { };
+    curl = { };
+    findutils = { };
+    less = { };
+    time = { };
+    zstd = { };
+    libxcrypt = {
+      debian = [ "libcrypt1" ];
+      passthru.enabledCryptSchemeIds = [ "y" "gy" "7" "2b" "2y" "2a" "2x" "6" "5" ];
+    };
+    prometheus-node-exporter.aliases."bin/node_exporter" = "bin/prometheus-node-exporter";
     procps.mainProgram = "ps";
     gnugrep.debian = [ "grep" ];
     gnused.debian = [ "sed" ];
+    gnupatch.debian = [ "patch" ];
+    ncurses.debian = [ "ncurses-bin" "ncurses-base" ];
+    netcat.debian = [ "netcat-openbsd" ];
+    mkpasswd.debian = [ "whois" ];
+    which.debian = [ "debianutils" ];
+    su.debian = [ "util-linux" ];
     gnutar.debian = [ "tar" ];
     gnumake.debian = [ "make" ];
-    gnupatch.debian = [ "patch" ];
-    gawk.debian = [ "gawk" ];
+    gawk.debian = if dpkg.index ? gawk then [ "gawk" ] else [ "mawk" ];
+    coreutils-full.debian = [ "coreutils" ];
     xz.debian = [ "xz-utils" ];
     busybox = {
       debian = [ "busybox-static" ];
       mainProgram = "busybox";
     };
-    glibc.debian = [ "libc6" "libc-bin" ];
+    glibc = {
+      debian = [ "libc6" "libc-bin" ];
+      conffiles = [ "rpc" ];
+    };
     getent.debian = [ "libc-bin" ];
-    glibcLocales.debian = [ "libc-bin" ];
+    getconf.debian = [ "libc-bin" ];
+    # C.UTF-8, whatever others are asked for.
+    glibcLocales = {
+      debian = [ "libc-bin" ];
+      one = true;
+    };
     libcap.debian = [ "libcap2-bin" ];
     kmod.mainProgram = "kmod";
     dbus.debian = [ "dbus" "dbus-bin" "dbus-daemon" ];

@@ -102,7 +102,8 @@ lib.filterAttrs (n: _: lib.hasPrefix "is" n) platform
     isGNU = true;
     isClang = false;
     targetPrefix = "";
-    bintools.dynamicLinker = null;
+    # (NixOS removes or replaces the one that it is told of.)
+    bintools.dynamicLinker = "/lib64/no-other-loader";
   };
   shell = "/bin/bash";
   outPath = setup;

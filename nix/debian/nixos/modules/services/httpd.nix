@@ -44,17 +44,7 @@ let
   allListens = lib.unique (map (l: "${l.ip}:${toString l.port}") (lib.concatMap listens hosts));
 
   # What is shown where nothing is declared yet.
-  welcome = pkgs.writeTextDir "index.html" ''
-    <!DOCTYPE html>
-    <html lang="en">
-    <head><meta charset="utf-8"><title>It runs</title></head>
-    <body>
-    <h1>It runs</h1>
-    <p>This is the Apache server of a NixUnits container. It has no site yet:
-    declare one in <code>services.httpd.virtualHosts</code>.</p>
-    </body>
-    </html>
-  '';
+  welcome = "${pkgs.apacheHttpd}/htdocs";
 
   address = l: if lib.hasInfix ":" l.ip then "[${l.ip}]:${toString l.port}" else "${l.ip}:${toString l.port}";
   directory = path: ''

@@ -11,28 +11,12 @@ umask 022
 export PATH=/usr/bin
 say() { echo "init: $*" >&2; }
 
-## /usr: links into the closure. /usr itself is the root's.
+## The directories that every root has.
 mkdir -p /usr /etc /run /tmp /root /proc /sys /dev /home /srv /nix/var \
 	/var/cache /var/empty /var/lib/nixos /var/log /var/spool /var/tmp
 chmod 1777 /tmp /var/tmp
 chmod 700 /root
-for d in bin sbin lib lib64 lib32 libexec share include; do
-	if [ -L /usr/$d ] || [ ! -e /usr/$d ]; then
-		if [ -e $system/usr/$d ]; then
-			[ "$(readlink /usr/$d)" = $system/usr/$d ] || ln -sfn $system/usr/$d /usr/$d
-		else
-			rm -f /usr/$d
-		fi
-	else
-		say "/usr/$d is not a link: the system's own is not used"
-	fi
-	case $d in
-	bin | sbin | lib | lib64 | lib32)
-		if [ -L /$d ] || [ ! -e /$d ]; then
-			if [ -e /usr/$d ]; then ln -sfn usr/$d /$d; else rm -f /$d; fi
-		fi ;;
-	esac
-done
+. @usr_sh@
 ln -sfn $system /run/current-system
 ln -sfn $system /run/booted-system
 [ -L /var/run ] || ln -s ../run /var/run

@@ -1,0 +1,86 @@
+#!/bin/sh
+# NixOS' own modules, evaluated, built and booted: the services of t/real/services.nix, each asked
+# to serve. $NIXUNITS_NIXPKGS names the tree they are of, with its nixos/ and lib/: nixpkgs, or a
+# part of it. The packages are the test host's, so nothing is fetched.
+. "$(dirname "$0")/lib/host.sh"
+
+tree=${NIXUNITS_NIXPKGS:-}
+[ -d "$tree/nixos/modules" ] && [ -d "$tree/lib" ] ||
+	skip_all "NIXUNITS_NIXPKGS is '$tree': not a directory with the nixos/ and lib/ of nixpkgs"
+
+inside() { host nixunits shell "$unit" -- "$@"; }
+# up SERVICE... - each runs
+up() {
+	local service
+	for service; do
+		is "$(inside systemctl is-active "$service")" active "$service runs"
+	done
+}
+settled() { case $(inside systemctl is-system-running) in running | degraded) ;; *) return 1 ;; esac; }
+
+services() {
+	host_install
+	tar -C "$tree" -c nixos lib | host sh -euc 'mkdir -p /var/tmp/tree; tar -C /var/tmp/tree -x'
+	host_sh 'mkdir -p /root/.ssh; ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_ed25519; cp /src/t/real/services.nix /root/
+		printf "{\"id\": \"many\", \"ip4\": \"192.168.20.2/31\", \"hostIp4\": \"192.168.20.3/31\", \"key\": \"%s\"}" \
+			"$(cat /root/.ssh/id_ed25519.pub)" >/root/many.json'
+	unit=many
+
+	run host_sh 'cd /root; nixunits build -n services.nix -j many.json -p debian+/var/tmp/tree -s'
+	succeeds 'the services build and start'
+	[ "$status" = 0 ] || return 0
+	is "$(host nixunits status many -o json | jq -r .os)" NixOS 'it is NixOS'
+	eventually 60 settled
+	is "$(inside systemctl --failed --plain --no-legend)" '' 'no unit failed'
+	is "$(inside systemctl is-system-running)" running 'the system runs'
+
+	up httpd nginx dnsmasq sshd redis postgresql prometheus-node-exporter plain sandboxed
+	page() { host curl --silent --fail --max-time 5 --retry 5 --retry-connrefused "$1"; }
+	like "$(page http://192.168.20.2/)" '<h1>It runs' 'httpd serves a page'
+	is "$(page http://192.168.20.2:8080/)" 'nginx serves' 'so does nginx'
+	like "$(page http://192.168.20.2:9100/metrics)" '^node_cpu_seconds_total' 'the node exporter has metrics'
+	like "$(host busybox nslookup www.unit.test 192.168.20.2)" 'Address.* 192\.0\.2\.7' 'dnsmasq answers'
+	is "$(host ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes -o LogLevel=ERROR root@192.168.20.2 cat /run/plain 2>&1)" \
+		"$(inside cat /run/plain)" 'ssh logs in'
+	is "$(inside redis-cli set a b; inside redis-cli get a)" 'OK
+b' 'redis keeps a value'
+	is "$(inside runuser -u postgres -- sh -c "cd /; psql -Atc 'select datname from pg_database' | grep shop")" shop \
+		'postgresql has the declared database'
+	like "$(inside cat /run/plain)" '192\.168\.20\.2/31' 'systemdDeps: a service found the network ready'
+	is "$(inside cat /run/sandboxed/said | grep -v '^touch')" 'sandboxed
+writes
+kept out' 'a sandboxed service runs as its user, writes where it may and nowhere else'
+
+	# What there is not.
+	is "$(inside ps -e -o comm | grep -E 'dbus|logind|getty|udevd|nscd|oomd|resolved')" '' \
+		'no D-Bus, logind, getty, udevd, nscd, oomd or resolved'
+	is "$(inside sh -c 'ls /run/current-system/sw/bin | grep -xE "jq|inotifywait|nix"')" '' \
+		'no jq, inotify-tools or nix'
+	note "$(inside ps -e -o comm= | sort | uniq -c | tr -s ' \n' ' ,')"
+	note "$(host_sh 's=/var/lib/nixunits/store/default/root; cd $s/nix/var/nix/gcroots/nixunits; set -- $(ls)
+		echo closure: $(nix-store --option build-users-group "" --store $s -qR $(readlink $1) | sed "s,^,$s," | xargs du -sc | tail -n 1) KiB')"
+
+	# A second start finds what the first left.
+	run host nixunits restart many
+	succeeds 'it restarts'
+	eventually 60 settled
+	is "$(inside systemctl --failed --plain --no-legend)" '' 'and again no unit failed'
+	eventually 20 inside redis-cli ping
+	is "$(inside redis-cli get a)" b 'redis has kept its data'
+	run host nixunits delete -f -r many
+	succeeds 'it is deleted'
+
+	# The README's declaration as it stands.
+	unit=web2
+	run host_sh 'cd /src/nix/examples/quickstart; nixunits build -n web_default.nix -j web2.json -p debian+/var/tmp/tree -s'
+	succeeds 'the quick start builds and starts on NixOS'
+	like "$(page http://192.168.20.2/)" '<h1>It runs' 'and serves'
+	eventually 20 settled
+	is "$(inside ps -e -o comm= | sort | uniq | grep -vx -e ps | tr '\n' ' ')" 'httpd systemd systemd-journal ' \
+		'by systemd, the journal and httpd alone'
+	host nixunits delete -f -r web2
+	is "$(host_sh 'ip -brief link | grep -c nu- || true')" 0 'nothing of it is left'
+}
+
+each_suite services
+done_testing
