@@ -29,7 +29,7 @@
 struct args {
 	const char *id; /* NULL: the document is on standard input */
 	const char *netns, *pid;
-	bool json;
+	bool json, ended;
 };
 
 static struct unit *load(const struct args *a, struct err *e)
@@ -140,7 +140,10 @@ static int down(const struct args *a)
 	if (!id)
 		return say_err(&e);
 	/* A machine whose leader has just died has nothing inside any more. */
-	if (a->netns || a->pid || machine_find(id, &m, &e) == 1)
+	bool running = machine_find(id, &m, &e) == 1;
+	if (running && a->ended)
+		return NU_OK;
+	if (a->netns || a->pid || running)
 		netns = open_netns(a, id, &e);
 	if (netns < 0 && (a->netns || a->pid))
 		return fail(id, &e);
@@ -289,6 +292,7 @@ static int net_main(int argc, char **argv)
 		  .text = &format },
 		{ 'N', "netns", "PATH", "the container's network namespace", .text = &a.netns },
 		{ 'p', "pid", "PID", "the network namespace of a process", .text = &a.pid },
+		{ 0, "ended", NULL, "down: only if the unit does not run", .flag = &a.ended },
 		{ 0 },
 	};
 	int i = opt_parse(argc, argv, opts);

@@ -51,6 +51,12 @@ entering() {
 	ok 'what it leaves running is not waited for' [ $(($(date +%s) - begin)) -lt 10 ]
 	host_sh 'nixunits shell web2 -- sleep 77 </dev/null & sleep 1; kill $!; wait $! || true'
 	not_ok 'a signal for us is one for the command' host pgrep -fx 'sleep 77'
+	# The same attempts as in t/direct.t, by who enters and so has all that its root has.
+	host_sh 'cp /var/tmp/escape /var/lib/nixunits/containers/web2/root/escape'
+	run host nixunits shell web2 -- /escape
+	# PID 1 is one of its own; in /proc/kallsyms nspawn leaves names without addresses.
+	is "$(printf '%s\n' "$out" | wc -l) $(echo $(printf '%s\n' "$out" | grep done))" \
+		"34 read its symbols: done read PID 1's memory: done" 'nothing gets it out'
 	# Files that are traps.
 	host_sh 'cd /var/lib/nixunits/containers/web2/root/etc; mv passwd passwd.was; mkfifo passwd'
 	run host timeout 10 nixunits shell web2 -- true
@@ -102,6 +108,9 @@ isolation() {
 	host_install
 	host_put /var/tmp/inmate <"$T/inmate"
 	host chmod 755 /var/tmp/inmate
+	cc -static -O1 -o "$T/escape" "$REPO/t/escape.c" || bail_out 'no compiler'
+	host_put /var/tmp/escape <"$T/escape"
+	host chmod 755 /var/tmp/escape
 	host_sh 'cp /src/nix/examples/quickstart/* /root/'
 	run host nixunits build -n /root/web_default.nix -j /root/web2.json -p debian -s
 	succeeds 'web2 runs'

@@ -119,6 +119,14 @@ router() {
 	run host nixunits net check router1
 	is "$status:$out$err" 0: 'and its whole network'
 
+	host nixunits stop -q router1
+	host_sh 'nixunits run --engine direct router1 </dev/null >/root/direct.log 2>&1 &'
+	ok 'by the direct engine, too, traffic crosses' eventually 20 pings inner 70.0.0.3
+	run host nixunits net check router1
+	is "$status:$out$err" 0: 'and the network is as declared'
+	host nixunits stop -q router1
+	is "$(host ovs-vsctl list-ports br0 | grep -c router1)" 0 'until it is stopped'
+
 	for id in router1 inner outer; do
 		ok "delete $id" host nixunits delete -q -f -r $id
 	done

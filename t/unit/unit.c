@@ -23,6 +23,8 @@ static const char whole[] =
 	"  'hosts': '::1 localhost',"
 	"  'nft': 'table inet filter {}'},"
 	" 'sysctl': {'net.ipv4.ip_forward': '1'}, 'extra': 'true', 'readyCheck': null,"
+	" 'limits': {'memory': 536870912, 'pids': 100, 'cpu': null,"
+	"  'rlimits': {'nofile': {'soft': 1024, 'hard': -1}}},"
 	" 'nspawnArgs': ['--setenv=A=B']}";
 
 /* Parses text, in which ' stands for ". */
@@ -66,6 +68,9 @@ static void test_whole(void)
 	ok(!u->net.dns_copy && u->net.dns.n == 2 && u->net.dns.v[1].family == AF_INET6, "resolvers");
 	ok(u->net.hosts && streq(u->net.hosts, "::1 localhost"), "lines of /etc/hosts");
 	is(u->sysctls[0].key, "net.ipv4.ip_forward", "sysctl");
+	ok(u->limits.memory == 512 << 20 && u->limits.pids == 100 && !u->limits.cpu, "limits");
+	ok(u->limits.n == 1 && u->limits.v[0].soft == 1024 && u->limits.v[0].hard == -1,
+	   "limits.rlimits");
 	ok(streq(u->nspawn_args[0], "--setenv=A=B") && !u->nspawn_args[1], "nspawnArgs");
 }
 
@@ -210,6 +215,16 @@ static void test_errors(void)
 		  "sysctl" },
 		{ "{'net.ipv4.ip_forward': '1'}", "{'a': 1}",
 		  "sysctl.a: expected a string, got a number" },
+		{ "536870912", "1",
+		  "limits.memory: 1: expected a whole number from 1048576 to 9223372036854775807" },
+		{ "536870912", "'1G'", "limits.memory: expected a number, got a string" },
+		{ "'memory'", "'swap'", "limits.swap: unknown field" },
+		{ "'pids': 100", "'pids': 0",
+		  "limits.pids: 0: expected a whole number from 1 to 4194304" },
+		{ "'nofile'", "'files'",
+		  "limits.rlimits.files: not a resource limit; expected one of getrlimit(2), as "
+		  "\"nofile\"" },
+		{ "'hard': -1", "'hard': 1", "limits.rlimits.nofile.soft: above the hard limit" },
 		{ "'readyCheck': null", "'readyCheck': 'true'",
 		  "readyCheck: \"true\": expected an absolute path" },
 		{ "['--setenv=A=B']", "[null]", "nspawnArgs[0]: expected a string, got null" },

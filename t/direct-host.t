@@ -1,0 +1,88 @@
+#!/bin/sh
+# The direct engine with stored units, on a host where systemd's engine runs them as well: the same
+# unit, the same page, and one of the two at a time.
+. "$(dirname "$0")/lib/host.sh"
+
+# Runs in the background, as a person's script would.
+direct() {
+	host_sh 'rm -f /root/direct.*; (nixunits run --engine direct "$@" </dev/null >/root/direct.log 2>&1
+		echo $? >/root/direct.status) &' "$@"
+}
+ended() { host test -e /root/direct.status; }
+signal() { host_sh 'kill -$1 $(sed -n s/^SUPERVISOR=//p /run/nixunits/web2)' "$1"; }
+page() { host curl -sf -m 2 http://192.168.20.2/; }
+state() {
+	host_sh 'ip -br link; findmnt -rno TARGET; ls -A /run/nixunits; ls /run/systemd/nspawn-uid
+		find /sys/fs/cgroup -name "nixunits-*"; ls /tmp; nft list tables; ls -A /var/lib/nixunits/containers/web2'
+}
+
+with_direct() {
+	host_install
+	host_sh 'cp /src/nix/examples/quickstart/* /root/; mkdir -p /run/nixunits /run/systemd/nspawn-uid'
+	run host nixunits build -q -n /root/web_default.nix -j /root/web2.json -p debian -s
+	succeeds 'web2 is built, and runs by systemd'
+	run host nixunits run --engine direct web2
+	is "$status" 4 'then the direct engine does not run it'
+	like "$err" 'web2: is running already' 'and says so'
+	host nixunits stop -q web2
+	before=$(state)
+
+	direct web2
+	ok 'it serves its page' eventually 20 page
+	like "$(host nixunits status -o json web2 | jq -r '"\(.status) \(.tasks > 3) \(.addresses)"')" \
+		'^started true .*192.168.20.2/31' 'status says the same of it'
+	run host nixunits check web2
+	is "$status:$out" 0: 'it is what was declared'
+	is "$(host nixunits shell web2 -- cat /proc/1/comm)" systemd 'a shell enters it'
+	like "$(host nixunits caps show web2)" bounding 'its capabilities are shown'
+	like "$(host_sh 'nixunits start web2 2>&1')" 'is running, by process' 'start knows that it runs'
+	not_ok 'systemd can not start it beside' host systemctl start nixunits@web2
+	host systemctl stop nixunits@web2
+	ok 'which does it no harm' page
+	like "$(host cat /root/direct.log)" 'nu-run: web2: ready' 'it was ready'
+	ok 'its journal is kept' host_sh 'journalctl -q -m -o cat -u httpd | grep -q Started'
+	run host nixunits stop web2
+	like "$err" 'web2: stopped in [0-9.]+ s \(shut down\)' 'stop shuts it down'
+	ok 'its run ends' eventually 5 ended
+	is "$(host cat /root/direct.status)" 0 'with success'
+	is "$(state)" "$before" 'nothing is left'
+
+	direct web2
+	ok 'again' eventually 20 page
+	signal KILL
+	ok 'killed, it takes the container along' eventually 5 sh -c '! '"$REPO/t/host/host run $HOST"' pgrep -x httpd >/dev/null'
+	direct web2
+	ok 'and is started again' eventually 20 page
+	signal TERM
+	ok 'SIGTERM shuts it down' eventually 20 ended
+	is "$(state)" "$before" 'nothing is left'
+
+	run host nixunits run --ephemeral web2 -- sh -c 'echo $$; cat /etc/machine-id; touch /gone; id -u'
+	succeeds 'a command instead of its init'
+	not_ok 'throws its writes away' host test -e /var/lib/nixunits/containers/web2/root/gone
+	run host_sh 'nixunits unit web2 | nixunits run --store /var/lib/nixunits/containers/web2/current/nix/store \
+		--store /var/lib/nixunits/store/default/root/nix/store - -- \
+		"$(grep -- "-nixunits" /var/lib/nixunits/containers/web2/current/closure | head -1)/bin/nixunits" --version'
+	succeeds 'its document in a pipeline'
+
+	host_put /root/extra.nix <<-'X'
+	{ ... }: { extra = "echo from extra; exit 3"; config.system.stateVersion = "25.11"; }
+	X
+	host nixunits build -q -n /root/extra.nix -i extra -p debian
+	run host timeout 60 nixunits run --engine direct extra
+	is "$status" 1 'an extra that fails ends it'
+	like "$out$err" 'from extra' 'what it said is shown'
+	host_sh 'nixunits unit extra | jq ".limits = {memory: 50000000} | .extra = null" >/root/limited.json'
+	run host nixunits run --engine direct /root/limited.json
+	if [ "$status" = 77 ]; then
+		like "$err" 'limits: no cgroup controller memory' 'a limit that this kernel can not keep is an error'
+	fi
+	host nixunits delete -q -f -r extra
+
+	run host nixunits start -q web2
+	succeeds 'systemd runs it again'
+	host nixunits delete -q -f -r web2
+}
+
+each_suite with_direct
+done_testing
