@@ -91,9 +91,14 @@ static int plan(const struct args *a)
 		return fail(u->id, &e);
 	if (a->json) {
 		autojson cJSON *j = net_plan_json(&p);
+		cJSON_AddStringToObject(j, "network", net_whose(u));
 		json_print(j);
 		return NU_OK;
 	}
+	if (!u->net.private || u->net.netns)
+		printf("nothing: the network is %s%s%s\n", u->net.netns ? "that of " : "the host's",
+		       u->net.netns ? u->net.netns : "",
+		       u->private_users ? "" : ", and there is no user namespace");
 	for (size_t i = 0; i < p.n; i++) {
 		char text[NET_OP_TEXT];
 

@@ -151,6 +151,9 @@ static cJSON *to_json(const struct answer *a)
 	add_number(j, "pending", a->s.pending, a->s.pending);
 	add_string(j, "os", a->u ? a->u->os_name : NULL);
 	add_string(j, "version", a->u ? a->u->os_version : NULL);
+	add_string(j, "network", a->u ? net_whose(a->u) : NULL);
+	cJSON_AddItemToObject(j, "user_namespace",
+			      a->u ? cJSON_CreateBool(a->u->private_users) : cJSON_CreateNull());
 	addresses = cJSON_AddArrayToObject(j, "addresses");
 	for (size_t i = 0; i < a->addresses.n; i++)
 		cJSON_AddItemToArray(addresses, cJSON_CreateString(a->addresses.v[i]));
@@ -189,6 +192,11 @@ static void print_text(const struct answer *a)
 		    a->need.why);
 	if (a->u && a->u->os_name)
 		row("os", "%s %s", a->u->os_name, a->u->os_version ? a->u->os_version : "");
+	if (a->u && (!a->u->net.private || a->u->net.netns))
+		row("network", "%s%s", a->u->net.netns ? "that of " : "the host's",
+		    a->u->net.netns ? a->u->net.netns : "");
+	if (a->u && !a->u->private_users)
+		row("users", "the host's: no user namespace");
 	if (a->s.state != STATE_STARTED)
 		return;
 	for (size_t i = 0; i < a->addresses.n; i++)

@@ -13,6 +13,7 @@
 #include "mnt.h"
 #include "nix.h"
 #include "proc.h"
+#include "setup.h"
 #include "store.h"
 #include "unit.h"
 
@@ -298,7 +299,7 @@ static int write_unit(const struct build *b, const struct site *s, const char *u
 	if (file_read(AT_FDCWD, path, UNIT_LIMIT, json, e) < 0)
 		return -1;
 	autounit struct unit *u = unit_parse(json->p, json->n, e);
-	if (!u)
+	if (!u || setup_check(u, e) < 0)
 		return -1;
 	if (!streq(u->id, b->d->id))
 		return err_set(e, NU_FAILED, "nix made a document for %s", quoted(u->id));

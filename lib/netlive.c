@@ -54,6 +54,7 @@ static bool own_arp(const struct nlattr *spec)
 				if (mnl_attr_get_type(conf) == IFLA_INET_CONF &&
 				    has(conf, IPV4_DEVCONF_ARP_IGNORE * sizeof(*v)))
 					return v[IPV4_DEVCONF_ARP_IGNORE - 1] == 1 &&
+					       v[IPV4_DEVCONF_ARP_ANNOUNCE - 1] == 2 &&
 					       v[IPV4_DEVCONF_RP_FILTER - 1] == 2;
 			}
 	return false;

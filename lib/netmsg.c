@@ -128,6 +128,7 @@ static void put_own_arp(struct nlmsghdr *h)
 	struct nlattr *conf = mnl_attr_nest_start(h, IFLA_INET_CONF);
 
 	mnl_attr_put_u32(h, IPV4_DEVCONF_ARP_IGNORE, 1);
+	mnl_attr_put_u32(h, IPV4_DEVCONF_ARP_ANNOUNCE, 2);
 	mnl_attr_put_u32(h, IPV4_DEVCONF_RP_FILTER, 2);
 	mnl_attr_nest_end(h, conf);
 	mnl_attr_nest_end(h, family);

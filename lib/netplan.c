@@ -447,6 +447,11 @@ static int plan_static(const struct unit *u, const struct route *r, struct net_p
 	return 0;
 }
 
+const char *net_whose(const struct unit *u)
+{
+	return u->net.netns ? u->net.netns : u->net.private ? "private" : "host";
+}
+
 /* Where the network is the host's, or a namespace that others made, nothing of it is ours
  * to set. */
 static int check_not_own(const struct unit *u, struct err *e)

@@ -55,8 +55,9 @@ enum {
 	NET_SET_MASTER = 4,
 	NET_SET_MTU = 8,
 	NET_SET_MAC = 16,
-	/* Answer ARP for the link's own addresses only, take packets that came in by it
-	 * though the way back is another: for two links in one network. */
+	/* Answer ARP for the link's own addresses only, and ask in the name of no other; take
+	 * packets that came in by it though the way back is another: for two links in one
+	 * network. */
 	NET_SET_ARP = 32,
 };
 
@@ -106,6 +107,9 @@ struct net_plan {
 	size_t n, room;
 };
 
+/* Whose the network is: "private", the container's own; "host"; or the path of the
+ * namespace that it joins. */
+const char *net_whose(const struct unit *u);
 /* The operations of u's network from nothing, which is none where the network is
  * not the container's own. A contradiction in the declaration is an error that
  * names the interface (NU_USAGE). p starts as { 0 } and points into u. Return 0, or -1 and e. */

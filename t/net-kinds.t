@@ -120,6 +120,9 @@ is "$(ip -n $D -j neigh show 10.0.0.9 | jq -r '.[0].lladdr')" 00:00:5e:00:02:07 
 ok 'v6' pings $D a:b:c:d::9
 is "$(ip -n $D -j neigh show a:b:c:d::9 | jq -r '.[0].lladdr')" 00:00:5e:00:02:07 'too'
 is "$(ip -n $D -j neigh show 10.0.0.2 | jq -r '.[0].lladdr')" "$mac" 'the other by its own'
+# What the switch has learned from the frames themselves: port, VLAN, address.
+like "$(ovs-appctl -t "$(echo "$T"/ovs/ovs-vswitchd.*.ctl)" fdb/show br0)" \
+	'^ *[0-9]+ +356 +00:00:5e:00:02:07 ' 'frames bear it on the wire'
 
 # Drift, found and repaired.
 ovs-vsctl --timeout=10 set Port nu-router1_lan tag=99
@@ -529,6 +532,43 @@ else
 	net down vlan $C
 fi
 is "$(links $C) $(state)" "lo $before" 'nothing is left of it'
+
+# The virtual router's on each kind of link.
+ip -n $H link add br2 address 02:00:00:00:00:02 type bridge
+ip -n $H addr add 10.12.0.1/24 dev br2
+ip -n $H link set br2 up
+ip -n ${E}w addr add 10.14.0.1/24 dev up1
+with_bridge=$(state | sed "s/\"ifindex\":[0-9]*,//")
+unit vrrp "{'interfaces': {
+	'a': {'kind': 'veth', 'ip4': ['10.11.0.2/24'], 'hostIp4': ['10.11.0.1/24'],
+		'macvlan': {'vrid': 11, 'ip4': ['10.11.0.9/24']}},
+	'b': {'kind': 'bridge', 'hostBridge': 'br2', 'ip4': ['10.12.0.2/24'],
+		'macvlan': {'vrid': 12, 'ip4': ['10.12.0.9/24']}},
+	'up0': {'kind': 'host', 'ip4': ['10.14.0.2/24'], 'macvlan': {'vrid': 255, 'ip4': ['10.14.0.9/24']}}}}"
+net up vrrp $C
+succeeds 'a macvlan on a veth, a bridge and a link of the host'
+for end in 11:$H:0b 12:$H:0c 14:${E}w:ff; do
+	from=${end#*:} net=${end%%:*}
+	eventually 5 pings ${from%:*} 10.$net.0.9
+	is "$(ip -n ${from%:*} -j neigh show 10.$net.0.9 | jq -r '.[0].lladdr')" "00:00:5e:00:02:${end##*:}" \
+		"answers with the virtual router's MAC: 10.$net.0.9"
+done
+net up vrrp $C
+like "$out" '^vrrp: 0 of' 'up again does nothing'
+ip -n $C link set mv-b address 02:00:00:00:00:01
+ip -n $C link del mv-a
+net check vrrp $C
+is "$status $out" '1 container: mv-a: link: declared "mv-a", live null
+container: mv-b: mac: declared "00:00:5e:00:02:0c", live "02:00:00:00:00:01"
+container: mv-a: address: declared "10.11.0.9/24", live null' 'check: another MAC, and none at all'
+net up vrrp $C
+net check vrrp $C
+is "$status:$out" 0: 'up repairs'
+net down vrrp $C
+ip -n $H link set up0 up
+is "$(links $C) $(state | sed "s/\"ifindex\":[0-9]*,//")" "lo $with_bridge" 'down leaves nothing'
+ip -n $H link del br2
+ip -n ${E}w addr del 10.14.0.1/24 dev up1
 
 ip -n $H addr add 10.3.0.9/24 dev up0
 ip -n $H route add 10.33.0.0/16 via 10.3.0.1

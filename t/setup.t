@@ -54,7 +54,7 @@ setup() {
 		before=$(host cat /proc/sys/$(echo $key | tr . /))
 		declare_s1 "sysctl.\"$key\" = \"7\";"
 		build -s
-		is "$status" 1 "$key is refused"
+		is "$status" 2 "$key is refused when it is built"
 		like "$err" "sysctl \"$key\": not the container's own" 'by name'
 		is "$(host cat /proc/sys/$(echo $key | tr . /))" "$before" 'and stays on the host'
 	done
