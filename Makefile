@@ -124,6 +124,7 @@ fuzz: all
 
 bench: all
 	t/bench/run
+	t/bench/direct
 
 demo:
 	t/host/demo
