@@ -121,14 +121,43 @@ static int put(int root, const char *target, int mount_fd, struct err *e)
 	return 0;
 }
 
-static int put_tmpfs(const struct rootfs *r, int root, const char *target, const char *mode,
-		     const char *size, unsigned int attr, struct err *e)
+/* All that is in memory is of one tmpfs, whose directories are mounted: it is made and torn
+ * down at every run, which costs more than all the rest of this. */
+struct pool {
+	const struct rootfs *r;
+	int fd;
+};
+
+static int make_pool(const struct rootfs *r, int root, struct pool *pool, struct err *e)
 {
 	autofree char *uid = xfmt("%u", r->uid);
-	const char *options[] = { "mode", mode, "uid",	uid,  "gid",
-				  uid,	  size ? "size" : NULL, size, NULL };
+	const char *options[] = { "mode", "700", "uid", uid, "gid", uid, NULL };
 
-	return put(root, target, mnt_new("tmpfs", options, MOUNT_ATTR_NOSUID | attr, e), e);
+	pool->r = r;
+	pool->fd = mnt_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
+	/* Only what is attached can be cloned; later /tmp itself covers it. */
+	autoclose int at = pool->fd < 0 ? -1 : root_open(root, "/tmp", O_PATH);
+	if (at < 0 || mnt_attach_at(pool->fd, at) < 0)
+		return pool->fd < 0 ? -1 : err_errno(e, "a tmpfs in the container");
+	return 0;
+}
+
+/* A directory of the pool's, owned by user uid. */
+static int put_dir(const struct pool *pool, int root, const char *target, mode_t mode, uint32_t uid,
+		   const struct mount_attr *attr, struct err *e)
+{
+	autofree char *name = xstrdup(target + 1);
+
+	for (char *p = name; *p; p++)
+		*p = *p == '/' ? '-' : *p;
+	if (mkdirat(pool->fd, name, 0755) < 0 || fchownat(pool->fd, name, uid, uid, 0) < 0 ||
+	    fchmodat(pool->fd, name, mode, 0) < 0)
+		return err_errno(e, "%s, in the container", target);
+	autoclose int fd = mnt_clone_all(pool->fd, name, -1, false, e);
+	if (fd >= 0 && attr &&
+	    syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, attr, sizeof(*attr)) < 0)
+		return err_errno(e, "%s, in the container", target);
+	return put(root, target, steal_fd(&fd), e);
 }
 
 /* A clone of a tree of the host's, its ids shifted, or as they are if that can't be. */
@@ -284,14 +313,16 @@ static int make_device(const struct rootfs *r, int dev, size_t i, struct err *e)
 	return put(dev, name, mnt_clone_all(AT_FDCWD, host, -1, false, e), e);
 }
 
-static int make_dev(const struct rootfs *r, int root, struct err *e)
+static int make_dev(const struct pool *pool, int root, struct err *e)
 {
+	static const struct mount_attr with_devices = { .attr_clr = MOUNT_ATTR_NODEV };
+	const struct rootfs *r = pool->r;
 	static const char *const dirs[] = { "pts", "shm", "mqueue" };
 	autofree char *tty = xfmt("%u", r->uid + 5);
 	const char *pts[] = { "newinstance", NULL, "ptmxmode", "0666", "mode",
 			      "620",	     r->rootless ? NULL : "gid", tty, NULL };
 
-	if (put_tmpfs(r, root, "/dev", "755", "4m", 0, e) < 0)
+	if (put_dir(pool, root, "/dev", 0755, r->uid, &with_devices, e) < 0)
 		return -1;
 	autoclose int dev = root_open(root, "/dev", O_PATH | O_DIRECTORY);
 	if (dev < 0)
@@ -308,7 +339,7 @@ static int make_dev(const struct rootfs *r, int root, struct err *e)
 	if (put(root, "/dev/pts", mnt_new("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e),
 		e) < 0)
 		return -1;
-	return put_tmpfs(r, root, "/dev/shm", "1777", NULL, MOUNT_ATTR_NODEV, e);
+	return put_dir(pool, root, "/dev/shm", 01777, r->uid, NULL, e);
 }
 
 /* A pseudo terminal of the container's own, whose other side is its /dev/console. */
@@ -361,15 +392,17 @@ static int make_run_files(const struct rootfs *r, int root, int *notify, struct 
 	return r->notify ? make_notify(dir, notify, e) : 0;
 }
 
-static int make_run(const struct rootfs *r, int root, int *notify, struct err *e)
+static int make_run(const struct pool *pool, int root, int *notify, struct err *e)
 {
-	if (put_tmpfs(r, root, "/run", "755", NULL, MOUNT_ATTR_NODEV, e) < 0)
+	const struct rootfs *r = pool->r;
+
+	if (put_dir(pool, root, "/run", 0755, r->uid, NULL, e) < 0)
 		return -1;
 	act_as(r->uid);
 	int ret = make_run_files(r, root, notify, e);
 	act_as(0);
 	/* Debian's systemd mounts this at its start, and gives up where it can't. */
-	return ret < 0 ? -1 : put_tmpfs(r, root, "/run/lock", "1777", "5m", MOUNT_ATTR_NODEV, e);
+	return ret < 0 ? -1 : put_dir(pool, root, "/run/lock", 01777, r->uid, NULL, e);
 }
 
 static int make_binds(const struct rootfs *r, int root, struct err *e)
@@ -391,25 +424,22 @@ static int make_binds(const struct rootfs *r, int root, struct err *e)
 }
 
 /* What isn't in this kernel needs no mask. */
-static int mask(int root, const char *path, struct err *e)
+static int mask(const struct pool *pool, int root, const char *path, struct err *e)
 {
-	static const char *const empty[] = { "mode", "000", "size", "4k", NULL };
+	static const struct mount_attr empty = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC };
 	struct stat st;
 
-	autoclose int at = root_open(root, path, O_PATH | O_NOFOLLOW);
+	autoclose int at = root_open(root, path, O_PATH);
 	if (at < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
 	if (fstat(at, &st) < 0)
 		return err_errno(e, "%s", path);
-	autoclose int cover = S_ISDIR(st.st_mode) ?
-				      mnt_new("tmpfs", empty, QUIET | MOUNT_ATTR_RDONLY, e) :
-				      mnt_clone_all(root, "dev/null", -1, true, e);
-	if (cover < 0)
-		return err_wrap(e, "%s: ", path);
-	return mnt_attach_at(cover, at) < 0 ? err_errno(e, "%s: a mask", path) : 0;
+	if (S_ISDIR(st.st_mode))
+		return put_dir(pool, root, path, 0, 0, &empty, e);
+	return put(root, path, mnt_clone_all(root, "dev/null", -1, true, e), e);
 }
 
-static int protect(const struct rootfs *r, int root, struct err *e)
+static int protect(const struct pool *pool, int root, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(unwritable); i++) {
 		autoclose int at = root_open(root, unwritable[i], O_PATH | O_NOFOLLOW);
@@ -417,7 +447,7 @@ static int protect(const struct rootfs *r, int root, struct err *e)
 		if (at >= 0 && put(root, unwritable[i], mnt_clone_all(at, "", -1, true, e), e) < 0)
 			return -1;
 	}
-	if (r->u->net.private) {
+	if (pool->r->u->net.private) {
 		autoclose int net = root_open(root, "/proc/sys/net", O_PATH | O_NOFOLLOW);
 		struct mount_attr attr = { .attr_clr = MOUNT_ATTR_RDONLY };
 		autoclose int fd = net < 0 ? -1 : mnt_clone_all(net, "", -1, false, e);
@@ -428,7 +458,7 @@ static int protect(const struct rootfs *r, int root, struct err *e)
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(masked); i++)
-		if (mask(root, masked[i], e) < 0)
+		if (mask(pool, root, masked[i], e) < 0)
 			return -1;
 	return 0;
 }
@@ -455,6 +485,17 @@ static int enter_top(int root, struct err *e)
 	return 0;
 }
 
+/* All but the root directory and the store. */
+static int make_memory(const struct rootfs *r, int root, int inmate, struct pool *pool, int *notify,
+		       struct err *e)
+{
+	if (make_pool(r, root, pool, e) < 0 || make_dev(pool, root, e) < 0 ||
+	    make_kernel(r, root, inmate, e) < 0 || make_run(pool, root, notify, e) < 0 ||
+	    put_dir(pool, root, "/tmp", 01777, r->uid, NULL, e) < 0 || make_binds(r, root, e) < 0)
+		return -1;
+	return protect(pool, root, e);
+}
+
 int rootfs_make(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e)
 {
 	*made = (struct rootfs_made){ .root = -1, .console = -1, .notify = -1 };
@@ -467,10 +508,10 @@ int rootfs_make(const struct rootfs *r, int inmate, struct rootfs_made *made, st
 		return -1;
 	if (store >= 0 && put(root, "/nix/store", steal_fd(&store), e) < 0)
 		return -1;
-	if (put_tmpfs(r, root, "/tmp", "1777", NULL, MOUNT_ATTR_NODEV, e) < 0 || make_dev(r, root, e) < 0 ||
-	    make_kernel(r, root, inmate, e) < 0 ||
-	    make_run(r, root, &made->notify, e) < 0 || make_binds(r, root, e) < 0 ||
-	    protect(r, root, e) < 0)
+	struct pool pool = { .fd = -1 };
+	int done = make_memory(r, root, inmate, &pool, &made->notify, e);
+	cleanup_close(&pool.fd);
+	if (done < 0)
 		return -1;
 	if (r->console && make_console(r, root, &made->console, e) < 0)
 		return -1;

@@ -111,7 +111,7 @@ static _Noreturn void be_init(struct run *r)
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	pid_t child = fork();
+	pid_t child = vfork();
 	if (child == 0)
 		become(r, r->s->command);
 	close_ends(&r->report);

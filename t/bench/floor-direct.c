@@ -68,11 +68,21 @@ static void put(const char *target, int fd)
 	close(fd);
 }
 
-static void put_tmpfs(const char *target, const char *mode, int attr)
+static void put_dir(int pool, const char *target, int mode, int attr_set, int attr_clr)
 {
-	const char *options[] = { "mode", mode, "uid", UID, "gid", UID, NULL };
+	struct mount_attr attr = { .attr_set = attr_set, .attr_clr = attr_clr };
+	char name[32];
 
-	put(target, new_fs("tmpfs", options, MOUNT_ATTR_NOSUID | attr));
+	snprintf(name, sizeof(name), "%s", target);
+	for (char *p = name; *p; p++)
+		*p = *p == '/' ? '-' : *p;
+	mkdirat(pool, name, 0755);
+	fchownat(pool, name, 524288, 524288, 0);
+	fchmodat(pool, name, mode, 0);
+	int fd = open_tree(pool, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	must(fd >= 0 && ((!attr_set && !attr_clr) ||
+			 mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0), target);
+	put(target, fd);
 }
 
 static int mount_proc(void *unused)
@@ -122,17 +132,20 @@ static void make_tree(const char *dir, int userns)
 						{ "pts/ptmx", "ptmx" }, { "/proc/kcore", "core" } };
 	static const char *const read_only[] = { "proc/sys", "proc/bus", "proc/fs", "proc/irq" };
 	static const char *const masked[] = { "proc/kallsyms", "proc/kmsg", "proc/keys", "proc/timer_list" };
-	static const char *const empty[] = { "mode", "000", "size", "4k", NULL };
+	static const char *const memory[] = { "mode", "700", "uid", UID, "gid", UID, NULL };
 	static const char *const pts[] = { "newinstance", NULL, "ptmxmode", "0666", "mode", "620",
 					   "gid", "524293", NULL };
+	static const char *const covered[] = { "proc/acpi", "sys/firmware" };
 	static char stack[65536];
 	struct mount_attr shift = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = userns };
 
 	root = open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	must(root >= 0 && mount_setattr(root, "", AT_EMPTY_PATH | AT_RECURSIVE, &shift, sizeof(shift)) == 0 &&
 	     move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) == 0, dir);
-	put_tmpfs("tmp", "1777", MOUNT_ATTR_NODEV);
-	put_tmpfs("dev", "755", 0);
+	int pool = new_fs("tmpfs", memory, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	int at = openat(root, "tmp", O_PATH | O_CLOEXEC);
+	must(move_mount(pool, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0, "pool");
+	put_dir(pool, "dev", 0755, 0, MOUNT_ATTR_NODEV);
 	int dev = openat(root, "dev", O_PATH | O_CLOEXEC);
 	for (int i = 0; i < 6; i++) {
 		mknodat(dev, devices[i], S_IFCHR | 0666, makedev(numbers[i][0], numbers[i][1]));
@@ -144,23 +157,25 @@ static void make_tree(const char *dir, int userns)
 	mkdirat(dev, "shm", 0755);
 	mkdirat(dev, "mqueue", 0755);
 	put("dev/pts", new_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-	put_tmpfs("dev/shm", "1777", MOUNT_ATTR_NODEV);
+	put_dir(pool, "dev/shm", 01777, 0, 0);
 	pid_t child = clone(mount_kernel, stack + sizeof(stack),
 			    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
 	waitpid(child, NULL, 0);
 	put("proc", proc_fd);
 	put("sys", sys_fd);
 	put("dev/mqueue", mqueue_fd);
-	put_tmpfs("run", "755", MOUNT_ATTR_NODEV);
+	put_dir(pool, "run", 0755, 0, 0);
 	mkdirat(root, "run/lock", 0755);
-	put_tmpfs("run/lock", "1777", MOUNT_ATTR_NODEV);
+	put_dir(pool, "run/lock", 01777, 0, 0);
+	put_dir(pool, "tmp", 01777, 0, 0);
 	for (int i = 0; i < 4; i++)
 		put(read_only[i], clone_of(read_only[i], MOUNT_ATTR_RDONLY));
 	put("proc/sys/net", clone_of("proc/sys/net", 0));
 	for (int i = 0; i < 4; i++)
 		cover(masked[i], clone_of("dev/null", MOUNT_ATTR_RDONLY));
-	cover("proc/acpi", new_fs("tmpfs", empty, QUIET | MOUNT_ATTR_RDONLY));
-	cover("sys/firmware", new_fs("tmpfs", empty, QUIET | MOUNT_ATTR_RDONLY));
+	for (int i = 0; i < 2; i++)
+		if (faccessat(root, covered[i], F_OK, 0) == 0)
+			put_dir(pool, covered[i], 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, 0);
 	int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	must(fchdir(root) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && fchdir(old) == 0 &&
 	     umount2(".", MNT_DETACH) == 0 && chdir("/") == 0, "pivot_root");
@@ -206,7 +221,7 @@ static void inmate(int gate, char **command)
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	confine();
-	pid_t child = fork();
+	pid_t child = vfork();
 	if (child == 0) {
 		setsid();
 		execv(command[0], command);
