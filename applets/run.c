@@ -111,6 +111,7 @@ static int run_main(int argc, char **argv)
 		usage("expected a COMMAND after \"--\"");
 	d.stop_s = opt_number("timeout", stop, 0, 86400);
 	int status = direct_run(&d, &e);
+	strv_free(&d.layers);
 	return status < 0 ? say_err(&e) : status;
 }
 

@@ -94,14 +94,19 @@ struct run {
 	struct sandbox box;
 };
 
-/* As a start does it: what was built last is what runs. */
-static int switch_generation(const char *id, struct err *e)
+static int check_idle(const char *id, struct err *e)
 {
 	struct machine m;
 	int running = machine_find(id, &m, e);
 
-	if (running)
-		return running < 0 ? -1 : err_set(e, NU_BUSY, "%s: is running already", id);
+	return running > 0 ? err_set(e, NU_BUSY, "is running already") : running;
+}
+
+/* As a start does it: what was built last is what runs. */
+static int switch_generation(const char *id, struct err *e)
+{
+	if (check_idle(id, e) < 0)
+		return err_wrap(e, "%s: ", id);
 	if (store_in_nixos(id))
 		return 0;
 	autoclose int dir = store_lock(id, false, NULL, 0, e);
@@ -170,7 +175,8 @@ static int run(struct run *r, struct err *e)
 {
 	const struct direct *d = r->d;
 
-	if ((d->rootless && do_without(r->u, e) < 0) || setup_check(r->u, e) < 0)
+	if (check_idle(r->u->id, e) < 0 || (d->rootless && do_without(r->u, e) < 0) ||
+	    setup_check(r->u, e) < 0)
 		return -1;
 	r->box = (struct sandbox){
 		.fs = { .u = r->u, .rootless = d->rootless, .lacks = lacks },
@@ -197,6 +203,7 @@ int direct_run(const struct direct *d, struct err *e)
 		err_wrap(e, "%s: ", r.u->id);
 	if (r.lease >= 0)
 		uid_release(r.lease, r.box.fs.uid);
+	place_free(&r.at);
 	if (r.imaged)
 		image_close(&r.image);
 	else

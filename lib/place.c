@@ -72,3 +72,12 @@ int place_make(const struct unit *u, struct place *p, struct err *e)
 		return -1;
 	return hosts_start(u, e) < 0 ? -1 : make_journal(u, p, e);
 }
+
+void place_free(struct place *p)
+{
+	char *all[] = { p->dir, p->root, p->merged, p->unit_json, p->journal, p->hosts };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		free(all[i]);
+	strv_free(&p->layers);
+}

@@ -21,5 +21,6 @@ struct place {
 int place_find(const struct unit *u, struct place *p, struct err *e);
 /* Makes the directories, the file of names and the journal's. 0, or -1 and e. */
 int place_make(const struct unit *u, struct place *p, struct err *e);
+void place_free(struct place *p);
 
 #endif

@@ -114,7 +114,8 @@ static _Noreturn void be_init(struct run *r)
 	pid_t child = vfork();
 	if (child == 0)
 		become(r, r->s->command);
-	close_ends(&r->report);
+	/* Nothing of ours stays open in it: not the way home, not a lock. */
+	syscall(SYS_close_range, 3, ~0U, 0);
 	for (int dead = 0, status; child > 0;) {
 		int number = sigwaitinfo(&all, NULL);
 
@@ -355,12 +356,12 @@ static int supervise(const struct run *r, int signals, struct err *e)
 	const struct sandbox *s = r->s;
 	pid_t relaying = start_relay(r), extra = -1;
 	int64_t deadline = 0;
-	int status, result = -1, ready = r->made.notify;
-	bool failed = false;
+	bool ready = false, failed = false;
+	int status, result = -1;
 
 	while (result < 0) {
 		struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
-					{ .fd = ready, .events = POLLIN } };
+					{ .fd = r->made.notify, .events = POLLIN } };
 		int64_t left = deadline ? deadline - now_ms() : -1;
 		struct signalfd_siginfo info;
 		pid_t dead;
@@ -374,8 +375,9 @@ static int supervise(const struct run *r, int signals, struct err *e)
 		/* Again and again: an init that has only just started takes no notice. */
 		if (poll(fds, 2, left > AGAIN_MS ? AGAIN_MS : left) == 0 && deadline)
 			signal_inmate(r, SIGRTMIN + 3);
-		if (fds[1].revents && is_ready(r)) {
-			ready = -1;
+		/* All it says is taken, or its init would once wait for us. */
+		if (fds[1].revents && is_ready(r) && !ready) {
+			ready = true;
 			extra = s->ready(s->fs.u);
 		}
 		if (!fds[0].revents || read(signals, &info, sizeof(info)) != sizeof(info))
