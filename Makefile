@@ -98,7 +98,12 @@ $(B)/unit/%: t/unit/%.c t/unit/tap.h $(B)/san/libnu.a
 	@echo 'LD $@'
 	$(Q)$(CC) $(cflags) $(sanitize) -L$(B)/deps/lib -o $@ $< $(B)/san/libnu.a $(libs)
 
--include $(san_objs:.o=.d)
+-include $(san_objs:.o=.d) $(patsubst $(B)/%.o,$(B)/san/%.d,$(applet_objs))
+
+# The applets likewise: t/sanitize.t.
+$(B)/san/nixunits: $(patsubst %.c,$(B)/san/%.o,$(sort $(wildcard applets/*.c))) $(B)/files.o $(B)/san/libnu.a
+	@echo 'LD $@'
+	$(Q)$(CC) $(cflags) $(sanitize) -L$(B)/deps/lib -o $@ $^ $(libs)
 
 units: $(units)
 

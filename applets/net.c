@@ -181,7 +181,8 @@ static int show(const struct args *a)
 		return NU_OK;
 	}
 	netshow_text(&s, &b);
-	fwrite(b.p, 1, b.n, stdout);
+	if (b.n)
+		fwrite(b.p, 1, b.n, stdout);
 	return NU_OK;
 }
 
@@ -250,7 +251,8 @@ static int graph_units(const struct strv *ids, bool all, struct unit **units,
 	} else {
 		netgraph_text(&g, &b);
 	}
-	fwrite(b.p, 1, b.n, stdout);
+	if (b.n)
+		fwrite(b.p, 1, b.n, stdout);
 	return 0;
 }
 

@@ -512,7 +512,7 @@ int mnt_unshare(struct err *e)
 {
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_errno(e, "a mount namespace");
-	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+	if (mount(NULL, "/", "", MS_REC | MS_SLAVE, NULL) < 0)
 		return err_errno(e, "/: MS_SLAVE");
 	return 0;
 }

@@ -6,7 +6,7 @@ REPO=$(cd "$(dirname "$0")/.." && pwd)
 N=$REPO/build/nixunits
 [ -x "$N" ] || bail_out "$N is not built"
 [ "$(id -u)" = 0 ] || lacking 'must be root'
-need jq perl setpriv strace unshare
+need busybox jq nsenter perl setpriv strace unshare
 chmod 755 "$T"
 
 caps() { run "$N" caps "$@"; }
@@ -185,5 +185,31 @@ caps show 999999999
 is "$status/$err" '1/nu-caps: no process 999999999' 'one that never was'
 caps show 99999999999999999999
 is "$status" 3 'a number that no process can have is an id that no unit has'
+
+# A unit of the direct engine, which needs no host of its own: what runs in it, and what came in.
+NIXUNITS_DIR=$T/state
+export NIXUNITS_DIR
+unit=$NIXUNITS_DIR/containers/t-caps
+mkdir -p "$T/root/bin" "$unit/generations/1"
+cp "$(command -v busybox)" "$T/root/bin/"
+ln -s busybox "$T/root/bin/sleep"
+jq -n '{version: 1, id: "t-caps", system: "/nix/store/s", init: "/nix/store/s/init", caps: ["CAP_NET_RAW"],
+	network: {dns: "none"}}' >"$unit/generations/1/unit.json"
+ln -s generations/1 "$unit/current"
+"$N" run --root "$T/root" "$unit/current/unit.json" -- sleep 60 &
+at_exit kill $!
+eventually 5 "$N" caps check t-caps
+caps check t-caps
+is "$status/$out$err" 0/ 'check: a unit of the direct engine holds what is declared'
+caps show -a -o json t-caps
+is "$(echo "$out" | jq -c '[.[].bounding == .[].permitted, (.[0].permitted | index("CAP_NET_RAW") != null)] | unique')" \
+	'[true]' 'show -a: as it is declared'
+nsenter -t "$(echo "$out" | jq '.[0].pid')" -p sleep 60 &
+at_exit kill $!
+excess() { "$N" caps check -o json t-caps | jq -e '.excess | length > 0'; }
+eventually 5 excess
+caps check -o json t-caps
+is "$status $(echo "$out" | jq -c '[.excess[] | [.name, .outside]] | unique')" '1 [["sleep",true]]' \
+	'what came in from the host is too much'
 
 done_testing

@@ -43,7 +43,7 @@ entering() {
 	is "$(echo $out | cut -d' ' -f2)" "$(echo $out | cut -d' ' -f3)" 'its limits are those of the container'
 	# Text for a terminal, and only for one.
 	run host script -qec 'x=$(nixunits shell web2 -- echo hi); printf %s "$x" | od -An -c' /dev/null
-	is "$(echo $out | tr -d '\000\r')" 'h i' 'what does not go to a terminal is passed as it is'
+	is "$(echo $out | tr -d '\000\r' | sed 's/^^@ *//')" 'h i' 'what does not go to a terminal is passed as it is'
 	run host script -qec 'nixunits shell web2 -- sh -c "test -w \$(tty) && test -O \$(tty)"' /dev/null
 	succeeds 'its terminal is its own'
 	begin=$(date +%s)
