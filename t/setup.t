@@ -74,6 +74,28 @@ setup() {
 	is "$status" 2 'a path that leaves /proc/sys is refused when it is built'
 	like "$err" 'not the name of a sysctl' 'by name'
 
+	declare_s1 'limits.rlimits = { nofile = 333; core = { soft = 0; hard = -1; }; };'
+	build -s
+	succeeds 'resource limits are taken'
+	like "$(inside cat /proc/1/limits)" '^Max open files +333 +333 ' 'as declared'
+	like "$(inside cat /proc/1/limits)" '^Max core file size +0 +unlimited ' 'the hard one apart'
+	declare_s1 'limits = { memory = "64M"; pids = 200; };'
+	build -r
+	if host grep -qw memory /sys/fs/cgroup/cgroup.controllers; then
+		is "$(host cat /sys/fs/cgroup/machine.slice/nixunits@s1.service/payload/memory.max)" 67108864 \
+			'a limit of memory is kept'
+		is "$(host cat /sys/fs/cgroup/machine.slice/nixunits@s1.service/payload/pids.max)" 200 \
+			'and of processes'
+	else
+		is "$status" 1 'a limit that this host can not keep fails the start'
+		like "$err" 's1: limits: no cgroup controller for memory.max' 'by name'
+	fi
+	declare_s1 'limits.memory = "64X";'
+	build
+	is "$status" 1 'a size that is none is refused when it is built'
+	like "$err" 'limits.memory: "64X": expected a number' 'by name'
+	host nixunits stop -q s1
+
 	declare_s1 'preCheckNetReadyScript = "exit 9";'
 	build -s
 	like "$(host journalctl -M s1 -o cat)" 'ready-check: exit status 9' 'a ready check that fails is named'
