@@ -198,13 +198,13 @@ static int running(const char *id, struct machine *m, struct err *e)
 }
 
 /* The numbers of a uid_map or gid_map, three a line: inside, outside, how many. */
-static int read_map(int proc, const char *file, struct buf *numbers)
+static int read_map(int proc, const char *file, struct buf *numbers, struct err *e)
 {
-	char text[8192];
+	autobuf struct buf text = { 0 };
 
-	if (file_peek_at(proc, file, text, sizeof(text)) < 0)
+	if (file_read(proc, file, 1 << 20, &text, e) < 0)
 		return -1;
-	for (const char *p = text; p; p = next_line(p)) {
+	for (const char *p = text.p; p; p = next_line(p)) {
 		uint64_t n;
 
 		while (take_blanks(&p), take_number(&p, &n))
@@ -219,15 +219,15 @@ struct process {
 	struct buf map[2]; /* of uids and of gids */
 };
 
-/* 1; 0 where it has ended: a map's file then says EINVAL. */
+/* 1; 0 where it has ended. */
 static int process_read(struct process *p, int proc, struct err *e)
 {
-	if (cap_state(proc, "status", &p->s) == 0 && read_map(proc, "uid_map", &p->map[0]) == 0 &&
-	    read_map(proc, "gid_map", &p->map[1]) == 0)
+	if (cap_state(proc, "status", &p->s) < 0)
+		err_errno(e, "/proc/%d/status", p->pid);
+	else if (read_map(proc, "uid_map", &p->map[0], e) == 0 &&
+		 read_map(proc, "gid_map", &p->map[1], e) == 0)
 		return 1;
-	if (errno == ENOENT || errno == ESRCH || errno == EINVAL)
-		return 0;
-	return err_errno(e, "/proc/%d", p->pid);
+	return faccessat(proc, "status", F_OK, 0) < 0 ? 0 : -1;
 }
 
 static void process_free(struct process *p)

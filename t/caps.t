@@ -212,4 +212,38 @@ caps check -o json t-caps
 is "$status $(echo "$out" | jq -c '[.excess[] | [.name, .outside]] | unique')" '1 [["sleep",true]]' \
 	'what came in from the host is too much'
 
+# Sets are a thread's, not a process's: here the first one has given up its own.
+cat >"$T/threads.c" <<'X'
+#include <linux/capability.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void *hold(void *unused)
+{
+	sleep(60);
+	return unused;
+}
+
+int main(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { { 0 } };
+	pthread_t thread;
+
+	pthread_create(&thread, 0, hold, 0);
+	syscall(SYS_capset, &head, none);
+	hold(0);
+}
+X
+cc -D_GNU_SOURCE -pthread -o "$T/threads" "$T/threads.c" || bail_out 'no compiler'
+nsenter -t "$("$N" caps show -o json t-caps | jq .pid)" -p "$T/threads" &
+at_exit kill $!
+holders() {
+	"$N" caps check -o json t-caps |
+		jq -c '[.excess[] | select(.name == "threads")] | group_by(.pid) | [.[] | [.[].set]]'
+}
+found() { [ "$(holders)" = '[["bounding"],["bounding","permitted","effective"]]' ]; }
+ok 'a thread that holds more than the others is found' eventually 5 found
+
 done_testing
