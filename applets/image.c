@@ -194,7 +194,7 @@ static int make_fs(bool erofs, const char *stage, int fd, struct err *e)
 		(char *)"1", (char *)"-all-time", (char *)"1", NULL,
 	};
 	char *const erofs_argv[] = {
-		(char *)"mkfs.erofs", (char *)"--quiet", (char *)"--all-root", (char *)"-zlz4hc",
+		(char *)"mkfs.erofs", (char *)"--quiet", (char *)"--all-root", (char *)"-zlz4hc,3",
 		(char *)"-C65536", (char *)"-T1",
 		(char *)"-U6e697875-6e69-7473-0000-000000000001", out, (char *)stage, NULL,
 	};
@@ -255,7 +255,7 @@ static int check(char **paths, int n)
 	struct err e;
 
 	for (int i = 0; i < n; i++) {
-		autoclose int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		autoclose int fd = open(paths[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 		int failed = fd < 0 ? (err_errno(&e, "%s", plain(paths[i])), say_err(&e)) :
 				      report(fd, paths[i], 0);
 
@@ -504,6 +504,7 @@ static int run(int argc, char **argv)
 			return say_err(&e);
 		strv_add(&w.ids, argv[k]);
 	}
+	umask(022); /* the modes of what is made are part of it */
 	if (mnt_unshare(&e) < 0)
 		return say_err(&e);
 	return boot ? initramfs(&w, path) : image(argv[i], path);

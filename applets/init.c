@@ -271,7 +271,7 @@ static int asked(int sig)
 }
 
 /* Runs argv until it ends, and reaps whatever else does. A signal that asks for the end of
- * the machine becomes SIGTERM for it, and *how. Returns its status, or 128+n. */
+ * the machine becomes one for it, and *how. Returns its status, or 128+n. */
 static int supervise(char *const argv[], bool terminal, int *how)
 {
 	sigset_t set, before;
@@ -293,7 +293,7 @@ static int supervise(char *const argv[], bool terminal, int *how)
 
 		if (sig > 0 && asked(sig)) {
 			*how = asked(sig);
-			kill(child, SIGTERM);
+			kill(child, terminal ? SIGHUP : SIGTERM);
 		}
 		for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
 			if (pid == child)

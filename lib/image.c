@@ -164,7 +164,7 @@ static int mount_file(int fd, const char *fs, struct err *e)
 
 static int image_mount(const char *path, const char *dir, struct image_info *info, struct err *e)
 {
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_errno(e, "%s", plain(path));
