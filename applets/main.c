@@ -92,7 +92,8 @@ static void take_standard_numbers(void)
 {
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
-		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0 &&
+		    open("/", O_PATH) < 0) /* where there is no /dev */
 			_exit(NU_FAILED);
 }
 

@@ -251,7 +251,8 @@ int mnt_overlay(const struct overlay *o, struct err *e)
 	     set_single(fs, "workdir", named ? o->work_name : NULL, o->work, e) < 0))
 		return -1;
 	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
-		return fs_err(fs, e, "overlay", "create");
+		return errno == ELOOP ? err_set(e, NU_FAILED, "overlay: a layer lies in another one") :
+					fs_err(fs, e, "overlay", "create");
 	autoclose int fd = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
 				   o->upper < 0 ? MOUNT_ATTR_RDONLY : 0);
 	if (fd < 0)
@@ -482,7 +483,8 @@ int mnt_info(const char *path, struct mnt_info *i, struct err *e)
 	i->id = st.stx_mnt_id;
 	i->root = st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &all, e) < 0)
-		return -1;
+		return access("/proc/self", F_OK) < 0 ?
+			       err_set(e, NU_MISSING, "/proc is not mounted") : -1;
 	for (const char *line = all.p; line; line = next_line(line)) {
 		const char *p = line;
 		uint64_t id;

@@ -193,6 +193,8 @@ refused "ro/u: on a read-only filesystem [(]tmpfs[)]" 'an upper that is read-onl
 refused "b/fs, on proc: " 'an upper on a file system that can be none' -l a -u b/fs -w b/tty
 umount b
 mounts >before
+refused 'a layer lies in another' 'a lower in a lower' -l upper -l upper/in
+refused 'a layer lies in another' 'a layer twice' -l a -l a
 O mount -l a -l b -u upper -w work target
 mkdir target/u target/w t2
 mounts >before
