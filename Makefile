@@ -48,10 +48,10 @@ $(B)/nixunits: $(applet_objs) $(B)/libnu.a $(B)/files.o
 
 # What nu-install installs is inside the binary. The directories are prerequisites as
 # well: their time changes when a file comes or goes.
-carried = $(sort $(wildcard flake.lock) $(shell find nix man ! -name '.*' ! -name '*~'))
+carried = $(sort $(wildcard flake.lock) $(shell find nix man ! -name '.*' ! -name '*~' ! -name '*.md'))
 $(B)/files.S: lib/embed $(carried)
 	@mkdir -p $(@D)
-	find $(wildcard flake.lock) nix man -type f ! -name '.*' ! -name '*~' | LC_ALL=C sort | \
+	find $(wildcard flake.lock) nix man -type f ! -name '.*' ! -name '*~' ! -name '*.md' | LC_ALL=C sort | \
 		xargs sh lib/embed $(B)/files.gz >$@.new
 	mv $@.new $@
 

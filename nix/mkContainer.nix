@@ -67,28 +67,8 @@ let
     in
     {
       inherit (outer) config options;
-      guest = evalConfig {
-        inherit system;
-        lib = reader.library lib;
-        specialArgs = config.specialArgs;
-        modules = [
-          (import ./guest.nix {
-            inherit toolbox;
-            caps = config.caps_allow;
-            inherit (config) dbus;
-            waiting = config.systemdDeps;
-            inherit (config.network) hosts;
-          })
-          (
-            { config, ... }:
-            {
-              # With a configuration of its own the guest has packages of its own, from its NixOS' tree.
-              nixpkgs.pkgs = lib.mkIf (config.nixpkgs.config == { }) (lib.mkDefault pkgs);
-            }
-          )
-          (reader.module config.config)
-        ]
-        ++ extraModules;
+      guest = import ./system.nix {
+        inherit lib evalConfig pkgs system config reader toolbox extraModules;
       };
     };
 

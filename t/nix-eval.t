@@ -348,8 +348,20 @@ is "$(guest '{ }' 'map (o: o.name) (lib.filter (o: o.description == null || o.de
 is "$(guest '{ }' 'map (o: o.name) (lib.filter (o: o.description == null || o.description == "") (lib.optionAttrSetToDocList c.guest.options))')" \
 	'[]' 'every option of a guest is described'
 
+# The documentation of all this.
+is "$(instantiate -A markdown "$REPO/nix/docs.nix" | jq -r .)" "$(cat "$REPO/nix/options.md")" \
+	'nix/options.md is what nix/docs.nix makes of the options'
+is "$(sed -n 's/^### //p' "$REPO/nix/options.md" | grep -v '^programs\|^nixunits' | sed 's/.*\.//' | sort -u | while read -r o; do
+	grep -qE "^\|.*\b$o\b" "$REPO/nix/README.md" || echo "$o"; done | tr '\n' ' ')" 'cpu hard memory pids rlimits soft ' \
+	"nix/README.md says what becomes of each, but for those of limits"
+is "$(instantiate -E "map (r: r.directive) (import $REPO/nix/relax.nix { lib = import $REPO/nix/debian/lib; })" |
+	jq -r '.[]' | while read -r d; do grep -qE "^\| .*\`$d\`" "$REPO/nix/README.md" || echo "$d"; done)" '' \
+	'and why each directive is relaxed'
+is "$(cd "$REPO/nix" && ls -d *.nix debian host/*.nix | while read -r f; do
+	grep -qE "^\|.*\`$f/?\`" README.md || echo "$f"; done)" '' 'and what each file is for'
+
 # The declaration's half knows no distribution; the pinned nixpkgs is the lock's.
-is "$(grep -il debian "$REPO"/nix/*.nix)" '' 'nothing outside nix/debian speaks of it'
+is "$(grep -il debian "$REPO"/nix/*.nix | grep -v /docs.nix)" '' 'nothing outside nix/debian speaks of it'
 is "$(instantiate -E "import $REPO/nix/nixpkgs.nix \"/some/tree\"")" '"/some/tree"' 'a nixpkgs by its path'
 refuses_ref=$(instantiate -E "import $REPO/nix/nixpkgs.nix \"github:some/where\"" 2>&1)
 like "$refuses_ref" 'flake' 'a flake reference needs flakes'

@@ -80,6 +80,21 @@ kept out' 'a sandboxed service runs as its user, writes where it may and nowhere
 		'by systemd, the journal and httpd alone'
 	host nixunits delete -f -r web2
 	is "$(host_sh 'ip -brief link | grep -c nu- || true')" 0 'nothing of it is left'
+
+	# The module for NixOS hosts, in one.
+	host_sh '/src/t/real/index >/root/dpkg.json'
+	run host nix-instantiate --eval --strict --json --arg tree /var/tmp/tree --arg dpkg /root/dpkg.json --arg toolbox null \
+		/src/t/real/nixos-host.nix
+	succeeds 'a NixOS host with units evaluates'
+	part() { printf '%s' "$out" | jq -c "$1"; }
+	is "$(part .failed)" '[]' 'no assertion fails'
+	is "$(part '.documents | keys')" '["nixunits/other.json","nixunits/web2.json"]' 'each unit has its document'
+	is "$(part .wants)" \
+		'{"nixunits@.service":[],"nixunits@other.service":[],"nixunits@web2.service":["multi-user.target"]}' \
+		'and adds to the template'
+	like "$(part '.units["nixunits@web2.service"]')" 'PATH=[^"]*/nix/store/[a-z0-9]*-systemd-' 'with the programs it needs'
+	like "$(part .rules)" 'NM_UNMANAGED' 'the udev rule is there'
+	is "$(part '.extraRules | map(select(.groups == ["nixunits"])) | length')" 1 "and sudo's"
 }
 
 each_suite services

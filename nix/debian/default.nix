@@ -74,6 +74,7 @@ let
       path = ./.;
       inherit pkgs;
       buildPackages = pkgs;
+      pkgsStatic = pkgs; # Debian's -dev packages have both kinds of libraries
       _type = "pkgs";
       __splicedPackages = pkgs;
       config = { };

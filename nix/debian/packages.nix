@@ -167,6 +167,8 @@ in
       debian = [ "libpam-modules" "libpam-modules-bin" "libpam0g" ];
       aliases."lib/security" = "lib/${dpkg.triplet}/security";
     };
+    libmnl.debian = [ "libmnl-dev" "libmnl0" ];
+    cjson.debian = [ "libcjson-dev" "libcjson1" ];
     # (Named as in Debian: they need not be installed to be looked at.)
     bzip2 = { };
     curl = { };

@@ -112,7 +112,8 @@ in
           name:
           let
             opt = tree.${name};
-            loc = prefix ++ [ name ];
+            # (An option knows best, if one of a submodule.)
+            loc = if lib.isOption opt then opt.loc or (prefix ++ [ name ]) else prefix ++ [ name ];
             sub = opt.type.getSubOptions loc;
             doc = {
               name = lib.showOption loc;

@@ -1,0 +1,156 @@
+# The NixOS host module: containers as a part of the host's configuration.
+#
+#   nixunits.web2 = { caps_allow = [ … ]; network = …; config = { services.httpd.enable = true; }; };
+#
+# Each unit is evaluated like one that nixunits builds; its document is
+# /etc/nixunits/<name>.json, and its store is the host's. So nothing is built or changed
+# by hand there: `nixunits build` and `delete` refuse, the others work.
+{ lib, config, pkgs, ... }:
+let
+  inherit (lib) mkOption types;
+  cfg = config.programs.nixunits;
+  units = config.nixunits;
+  names = lib.attrNames units;
+
+  unitType = types.submodule (
+    { name, ... }:
+    {
+      imports = [ ../options.nix ];
+      options.nixpkgs = mkOption {
+        type = types.path;
+        default = pkgs.path;
+        defaultText = lib.literalExpression "pkgs.path";
+        description = "The nixpkgs that the container is made of: by default, the host's.";
+      };
+      config._module.args.id = name;
+    }
+  );
+
+  document =
+    unit:
+    let
+      same = toString unit.nixpkgs == toString pkgs.path;
+      tree = unit.nixpkgs;
+      guestLib = if same then lib else import (tree + "/lib");
+      guestPkgs =
+        if same then
+          pkgs
+        else
+          import tree {
+            inherit (pkgs.stdenv.hostPlatform) system;
+            config = { };
+            overlays = [ ];
+          };
+      guest = import ../system.nix {
+        lib = guestLib;
+        pkgs = guestPkgs;
+        inherit (pkgs.stdenv.hostPlatform) system;
+        evalConfig = import (tree + "/nixos/lib/eval-config.nix");
+        config = unit;
+        inherit (cfg) toolbox;
+      };
+    in
+    import ../unit.nix {
+      inherit lib pkgs guest;
+      config = unit;
+    };
+  files = lib.mapAttrs (name: unit: pkgs.writeText "${name}.json" (builtins.toJSON (document unit))) units;
+
+  # What nixunits calls by name.
+  path = [ config.systemd.package pkgs.iproute2 pkgs.nftables ];
+  nixunits = "/run/current-system/sw/bin/nixunits";
+in
+{
+  options.nixunits = mkOption {
+    type = types.attrsOf unitType;
+    default = { };
+    example = lib.literalExpression ''
+      {
+        web2 = {
+          autoStart = true;
+          caps_allow = [ "CAP_NET_BIND_SERVICE" ];
+          network.interfaces.veth = { ip4 = "192.168.20.2/31"; hostIp4 = "192.168.20.1/31"; };
+          config.services.httpd.enable = true;
+        };
+      }
+    '';
+    description = "The containers of this host, by their ids. Each is a declaration, as for `nixunits build`.";
+  };
+  options.programs.nixunits = {
+    enable = mkOption {
+      type = types.bool;
+      default = units != { };
+      defaultText = lib.literalExpression "config.nixunits != { }";
+      description = "Whether nixunits is installed: it is where units are declared.";
+    };
+    package = mkOption {
+      type = types.package;
+      default = pkgs.callPackage ../package.nix { };
+      defaultText = lib.literalMD "this repository's, of the host's packages";
+      description = "nixunits, for the host.";
+    };
+    toolbox = mkOption {
+      type = types.nullOr types.package;
+      default = pkgs.pkgsStatic.callPackage ../package.nix { static = true; };
+      defaultText = lib.literalMD "the same, linked statically";
+      description = ''
+        nixunits, for the containers: a static one, which waits for the network inside. null: their
+        services are not held back until it is complete.
+      '';
+    };
+    group = mkOption {
+      type = types.str;
+      default = "nixunits";
+      description = ''
+        The group whose members may start, stop and restart the declared units, and see their
+        status, by sudo(8) without a password. They may do nothing else.
+      '';
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    assertions = map (name: {
+      assertion = builtins.match "[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?" name != null;
+      message = "nixunits.${name}: an id has small letters, digits and, between them, hyphens; at most 64";
+    }) names;
+
+    environment.systemPackages = [ cfg.package ];
+    environment.etc = lib.mapAttrs' (name: file: lib.nameValuePair "nixunits/${name}.json" { source = file; }) files;
+
+    systemd.packages = [ cfg.package ];
+    systemd.services = {
+      "nixunits@" = { inherit path; };
+    }
+    // lib.mapAttrs' (
+      name: unit:
+      lib.nameValuePair "nixunits@${name}" {
+        overrideStrategy = "asDropin";
+        inherit path;
+        wantedBy = lib.optional unit.autoStart "multi-user.target";
+        restartTriggers = [ files.${name} ];
+      }
+    ) units;
+    systemd.tmpfiles.rules = [
+      "d /var/lib/nixunits 0755 root root -"
+      "d /var/lib/nixunits/containers 0755 root root -"
+    ];
+
+    users.groups.${cfg.group} = { };
+    security.sudo.extraRules = lib.optional (names != [ ]) {
+      groups = [ cfg.group ];
+      # Each command as a whole: an argument more, and it is another one.
+      commands = lib.concatMap (
+        name:
+        map (verb: {
+          command = "${nixunits} ${verb} ${name}";
+          options = [ "NOPASSWD" ];
+        }) [ "start" "stop" "restart" "status" ]
+      ) names;
+    };
+
+    # The host's ends of veths are nixunits' own.
+    services.udev.extraRules = ''
+      SUBSYSTEM=="net", ACTION=="add|change|move", ENV{INTERFACE}=="nu-*", ENV{NM_UNMANAGED}="1"
+    '';
+  };
+}

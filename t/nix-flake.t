@@ -1,0 +1,62 @@
+#!/bin/sh
+# The flake, with the offline package set for its nixpkgs; default.nix without flakes; and what
+# `nix run …#portable` does to a host.
+. "$(dirname "$0")/lib/host.sh"
+
+# of OUTPUT [FUNCTION] - what that, or the function of it, evaluates to
+of() {
+	host nix --extra-experimental-features 'nix-command flakes' eval --impure --json --no-write-lock-file \
+		--override-input nixpkgs path:/root/nixpkgs "path:/root/nixunits#$1" ${2:+--apply "$2"} 2>"$T/of" || tail -n 3 "$T/of" >&2
+}
+instantiated() {
+	host nix-instantiate --eval --strict --json -E "let n = import /root/nixunits { pkgs =
+		import /src/nix/debian { dpkg = /root/nixpkgs/dpkg.json; }; }; in $1" 2>"$T/of" || tail -n 3 "$T/of" >&2
+}
+
+flake() {
+	host_sh 'mkdir -p /etc/nix /root/nixunits /root/nixpkgs; cp /src/t/real/nix.conf /etc/nix/
+		cd /src; cp -r default.nix flake.nix flake.lock Makefile LICENSE applets lib man nix /root/nixunits/
+		cp -r nix/debian t/real/flake.nix /root/nixpkgs/; t/real/index | jq ". + {\"libmnl-dev\": .libc6, \"libcjson-dev\": .libc6, mandoc: .libc6}" >/root/nixpkgs/dpkg.json'
+	# (What is only looked at need not be there.)
+
+	for system in x86_64-linux aarch64-linux; do
+		is "$(of "packages.$system" | jq -c 'map_values(test("^/nix/store/.*-nixunits"))')" \
+			'{"default":true,"nixunits":true,"nixunits-static":true,"portable":true}' "$system: its packages"
+		like "$(of "devShells.$system.default")" '^"/nix/store/.*-shell"$' "$system: a shell for development"
+	done
+	like "$(of checks.x86_64-linux.container)" '^"/nix/store/.*-unit.json"$' 'its checks build a container'
+	is "$(of nixosModules.default 'm: baseNameOf (dirOf m) + "/" + baseNameOf m')" '"host/module.nix"' 'the module for NixOS hosts'
+	is "$(of lib.x86_64-linux.mkContainer 'mk: (mk { id = "t"; properties.a = "fd00::1/64"; declaration = { properties, ... }: {
+		network.interfaces.veth.ip6 = properties.a; }; }).document.network.interfaces.veth.ip6')" \
+		'["fd00::1/64"]' 'mkContainer makes a container of a declaration'
+
+	like "$(instantiated 'map (p: p.name) [ n.nixunits n.nixunits-static n.portable ]' | jq -c .)" \
+		'"nixunits-[0-9.]+","nixunits-static-[0-9.]+","nixunits-portable"' 'the same without flakes'
+	is "$(instantiated '(n.mkContainer { id = "t"; declaration.autoStart = true; }).document.autoStart')" true \
+		'mkContainer too'
+
+	# The binary of this test is the static one that a nixpkgs would have built.
+	run host nix-build --no-out-link -E 'let pkgs = import /src/nix/debian { dpkg = /root/nixpkgs/dpkg.json; }; in
+		import /root/nixunits/nix/portable.nix { inherit pkgs; nixunits-static = pkgs.runCommandLocal "nixunits-static" { }
+			"install -D ${/src/build/nixunits} $out/bin/nixunits"; }'
+	succeeds 'portable builds'
+	portable=$out/bin/nixunits-portable
+	installed() { host_sh 'find /usr/local /etc/systemd -name "*nixunits*" -o -name "nu-*" | sort'; }
+	before=$(installed)
+	run host "$portable"
+	succeeds 'it installs'
+	like "$(installed)" '^/usr/local/lib/systemd/system/nixunits@.service$' 'with the unit'
+	like "$(installed)" '^/usr/local/bin/nu-status$' 'and the commands'
+	is "$(host systemctl show -P LoadState nixunits@x)" loaded 'systemd knows it'
+	run host "$portable"
+	like "$status $err" '^0 .*is installed, nothing to do' 'again, and nothing changes'
+	host_sh 'rm -rf /nix'
+	is "$(host nixunits list)$(host nixunits --version)" "$("$REPO/build/nixunits" --version)" \
+		'what is installed needs no nix store'
+	run host nixunits install --uninstall
+	succeeds 'it is uninstalled'
+	is "$(installed)" "$before" 'and nothing is left'
+}
+
+each_suite flake
+done_testing
