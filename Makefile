@@ -130,6 +130,7 @@ fuzz: all
 bench: all
 	t/bench/run
 	t/bench/direct
+	t/bench/net
 
 demo:
 	t/host/demo

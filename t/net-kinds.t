@@ -227,6 +227,11 @@ is "$status $(echo "$out" | jq -c '.drift')" '1 [{"where":"container","what":"nf
 net up fw $C
 is "$out" 'fw: 2 of 10 operations done' 'up repairs both'
 is "$(ip netns exec $C nft list ruleset | grep -c 'dport 22')" 0 'the rule is gone'
+ip netns exec $C nft flush ruleset
+net check fw $C
+is "$status $out" '1 container: nft: declared "loaded", live null' 'check: the ruleset has gone'
+net up fw $C
+not_ok 'up loads it again' pings $H 10.6.0.2
 net check fw $C
 is "$status:$out" 0: 'check is content'
 net down fw $C

@@ -134,6 +134,24 @@ net down routes
 ip -n $H addr del 10.8.0.1/32 dev lo
 ip -n $H addr del fd08::1/128 dev lo
 
+# ---- a next hop that is link-local ----
+
+ip -n $H addr add fd09::9/128 dev lo nodad
+unit local "{'interfaces': {'veth': {'kind': 'veth', 'ip6': ['fd01::2/64'], 'hostIp6': ['fe80::1/64']}},
+	'routes': {'ip6': 'fe80::1'}}"
+net up local
+succeeds 'fe80::1 on the only interface'
+ok 'ping by it' in_guest ping -n -c1 -W2 fd09::9
+sed -i 's/fe80::1"}}/fe80::1%veth"}}/' "$T/local.json"
+net up local
+is "$status $out" '0 local: 0 of 9 operations done' 'the same with the interface named'
+net down local
+ip -n $H addr del fd09::9/128 dev lo
+unit two "{'interfaces': {'a': {'kind': 'veth'}, 'b': {'kind': 'veth'}}, 'routes': {'ip6': 'fe80::1'}}"
+net up two
+is "$status $err" '2 nu-net: two: network.routes.ip6: fe80::1 may be on any link, and there are several (name one: fe80::1%a): a, b' \
+	'of several it must be named'
+
 unit bridged "{'interfaces': {'lan': {'kind': 'veth', 'hostBridge': 'br0', 'ip4': ['10.2.0.2/24'],
 	'ip6': ['fd02::2/64']}}, 'routes': {'ip4': '10.2.0.1', 'ip6': 'fd02::1'}}"
 net up bridged

@@ -137,6 +137,20 @@ router() {
 	host nixunits stop -q router1
 	is "$(host ovs-vsctl list-ports br0 | grep -c router1)" 0 'until it is stopped'
 
+	# As after the host's end without a stop: what remembers the ports is the switch's database.
+	host nixunits start -q router1
+	host_sh 'systemctl kill -s KILL test-vswitchd test-ovsdb; systemctl reset-failed
+		rm -f /var/run/openvswitch/db.sock'
+	host nixunits stop -q router1 2>/dev/null
+	run start_switch
+	is "$(host ovs-vsctl list-ports br0 | grep -c router1)" 2 'its ports are remembered'
+	ok 'the next start repairs them' host nixunits start -q router1
+	for id in inner outer; do
+		ok "and up those of $id, which runs" host nixunits net up $id
+	done
+	ok 'with traffic' eventually 20 pings inner 70.0.0.3
+	run host nixunits net check router1
+	is "$status:$out$err" 0: 'as declared'
 	ok 'delete router1' host nixunits delete -q -f -r router1
 	# Another hand's, of longer standing: it forwards v4 alone.
 	host_put /root/older.nix <"$REPO/t/golden/router.nix"
