@@ -11,11 +11,11 @@
  * In the container it is where it can't be the container's doing, which takes
  * CAP_NET_ADMIN there, and hence must be somebody's from outside.
  *
- *   netplan (netcheck, netop)   the declaration as operations; no namespace needed
- *   netlive, netovs             what is there
- *   netsession                  the one against the other: what is still to be done
- *   netmsg, net                 doing it, undoing it
- *   netdrift, netshow, netdown  telling the difference, what there is; unmaking it all
+ *   netplan (netcheck, netop)       the declaration as operations; no namespace needed
+ *   netlive, netovs                 what is there
+ *   netsession, netmatch, netcompare  the one against the other: what is still to be done
+ *   netmsg, net                     doing it, undoing it
+ *   netdrift, netshow, netdown      telling the difference, what there is; unmaking it all
  */
 #ifndef NU_NET_H
 #define NU_NET_H

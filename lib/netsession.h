@@ -1,7 +1,7 @@
 /* netsession - a unit's plan against the live state of the two namespaces.
  *
- * Inside of lib/net: reads what is there and says what is still to be done. Only
- * lib/net and lib/netmsg include this.
+ * Inside of lib/net, which alone includes this: netsession reads what is there, netmatch
+ * tells whose the links are, netcompare what is still to be done.
  */
 #ifndef NU_NETSESSION_H
 #define NU_NETSESSION_H
@@ -50,6 +50,10 @@ struct session {
 
 /* Plans u and reads the live state. s is freed in any case. 0, or -1 and e. */
 int session_open(struct session *s, const struct unit *u, int netns_fd, struct err *e);
+/* Fills s->pairs: finds the links of each interface, or chooses their indexes; and s->todo
+ * with the removal of ports and links that are ours and no interface's. A link in the way
+ * that isn't ours is an error. 0, or -1 and e. */
+int session_match(struct session *s, struct err *e);
 /* Fills s->todo: the operations of the plan that are still to be done, and before
  * them the removal of what is in the way and ours. 0, or -1 and e. */
 int session_compare(struct session *s, struct err *e);
@@ -58,6 +62,10 @@ void session_free(struct session *s);
 
 /* Whether a link bears the mark of unit id. */
 bool net_ours(const struct live_link *l, const char *id);
+/* Whether the alias says that l is this interface's, or, with `none`, says nothing:
+ * what was made a moment before we were killed has none yet. */
+bool session_marked(const struct session *s, const struct iface *f, const struct live_link *l,
+		    bool none);
 /* Of the interface that op is for; NULL where it is for none. */
 struct net_pair *session_pair(const struct session *s, const struct net_op *op);
 /* The link that op changes, if it exists. */
