@@ -74,11 +74,11 @@ setup() {
 	is "$status" 2 'a path that leaves /proc/sys is refused when it is built'
 	like "$err" 'not the name of a sysctl' 'by name'
 
-	declare_s1 'limits.rlimits = { nofile = 333; core = { soft = 0; hard = -1; }; };'
+	declare_s1 'limits.rlimits = { nofile = 333; msgqueue = { soft = 1000; hard = 2000; }; };'
 	build -s
 	succeeds 'resource limits are taken'
 	like "$(inside cat /proc/1/limits)" '^Max open files +333 +333 ' 'as declared'
-	like "$(inside cat /proc/1/limits)" '^Max core file size +0 +unlimited ' 'the hard one apart'
+	like "$(inside cat /proc/1/limits)" '^Max msgqueue size +1000 +2000 ' 'the hard one apart'
 	declare_s1 'limits = { memory = "64M"; pids = 200; };'
 	build -r
 	if host grep -qw memory /sys/fs/cgroup/cgroup.controllers; then
