@@ -171,13 +171,6 @@ static int settle(struct run *r, struct err *e)
 		autofree char *uuid = xstrdup(r->s->fs.machine_id);
 		setenv("container_uuid", uuid, 1);
 	}
-	for (size_t i = 0; i < u->limits.n; i++) {
-		const struct rlimits *l = &u->limits.v[i];
-		struct rlimit limit = { .rlim_cur = l->soft, .rlim_max = l->hard };
-
-		if (setrlimit(l->resource, &limit) < 0)
-			return err_errno(e, "limits: %s", l->name);
-	}
 	return inmate_confine(r->s->caps, e);
 }
 
@@ -262,6 +255,20 @@ static int make_inmate(struct run *r, struct err *e)
 	if (!r->s->fs.rootless)
 		r->s->fs.userns = open_ns(r->pid, "user", e);
 	return r->s->fs.userns < 0 && !r->s->fs.rootless ? -1 : 0;
+}
+
+/* From outside: in a user namespace nobody can raise a hard limit. */
+static int set_rlimits(const struct run *r, struct err *e)
+{
+	const struct limits *l = &r->s->fs.u->limits;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct rlimit limit = { .rlim_cur = l->v[i].soft, .rlim_max = l->v[i].hard };
+
+		if (prlimit(r->pid, l->v[i].resource, &limit, NULL) < 0)
+			return err_errno(e, "limits: %s", l->v[i].name);
+	}
+	return 0;
 }
 
 static int make_network(struct run *r, struct err *e)
@@ -469,7 +476,7 @@ static int start(struct run *r, struct err *e)
 	if (!r->s->fs.rootless && machine_enroll(&r->enrolled, u->id, e) < 0)
 		return -1;
 	if (make_leaf(r, e) < 0 || leave_home(r, e) < 0 || make_inmate(r, e) < 0 ||
-	    make_network(r, e) < 0 ||
+	    set_rlimits(r, e) < 0 || make_network(r, e) < 0 ||
 	    rootfs_make(&r->s->fs, r->pidfd, &r->made, e) < 0 || come_home(r, e) < 0)
 		return -1;
 	if (await_exec(r, e) < 0)

@@ -150,6 +150,15 @@ unlike "$(direct inmate)" 'descriptor' 'it holds none of our descriptors'
 # Limits.
 run with '.limits = {rlimits: {nofile: {soft: 64, hard: 128}}}' sh -c 'ulimit -Sn; ulimit -Hn'
 is "$out" "$(printf '64\n128')" 'resource limits are as declared'
+if (ulimit -n 200; prlimit --nofile=300:400 true) 2>/dev/null; then
+	(
+		ulimit -n 200
+		with '.limits = {rlimits: {nofile: {soft: 300, hard: 400}}}' sh -c 'ulimit -Sn; ulimit -Hn'
+	) >"$T/raised" 2>&1
+	is "$(cat "$T/raised")" "$(printf '300\n400')" 'also above our own'
+else
+	skip 'this machine has no CAP_SYS_RESOURCE' 'also above our own'
+fi
 
 # Escapes: see the table in nu-run(1).
 cc -static -O1 -o "$T/root/bin/escape" "$(dirname "$0")/escape.c" || bail_out 'no compiler'
