@@ -42,6 +42,9 @@ int proc_missing(const char *program, struct err *e)
 
 	if (errno != ENOENT)
 		return err_errno(e, "%s", program);
+	if (strchr(program, '/'))
+		return err_set(e, NU_MISSING, "%s: it is not there, or the interpreter it needs isn't",
+			       program);
 	if (!package)
 		return err_set(e, NU_MISSING, "%s: not found in PATH", program);
 	return err_set(e, NU_MISSING, "%s: not found in PATH (on Debian: apt-get install %s)",

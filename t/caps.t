@@ -111,7 +111,9 @@ caps exec --allow none -- sh -c 'kill -9 $$'
 is "$status" 137 'so is a signal'
 caps exec --allow none -- "$T/nothing"
 is "$status" 127 'a command that is not there: 127'
-like "$err" "^nu-caps: $T/nothing: " 'named'
+like "$err" "^nu-caps: $T/nothing: it is not there, or the interpreter it needs isn't" 'named'
+caps exec --allow none -- no-such-program
+is "$status/$err" '127/nu-caps: no-such-program: not found in PATH' 'nor is it in PATH'
 caps exec --allow none -- "$T/passwd"
 is "$status" 126 'one that can not be executed: 126'
 chmod 700 "$T/grep"
