@@ -131,6 +131,8 @@ bench: all
 	t/bench/run
 	t/bench/direct
 	t/bench/net
+	t/bench/overlay
+	t/bench/image
 
 demo:
 	t/host/demo

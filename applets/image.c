@@ -137,6 +137,7 @@ static int lay_path(const char *path, char *const layers[], const char *stage, s
 struct source {
 	struct unit *unit;
 	size_t n_paths;
+	struct image_info info;
 };
 
 static int lay_out(const char *id, const char *stage, struct source *s, struct err *e)
@@ -210,28 +211,26 @@ static int make_image(const char *id, bool erofs, int fd, struct source *s, stru
 	autoclose int lock = store_lock(id, false, NULL, BUSY_WAIT_MS, e);
 	autoclose int base = lock < 0 ? -1 : store_lock_base(false, e);
 
-	if (base < 0 || make_dirs(stage, 0755, e) < 0)
+	if (base < 0)
 		return -1;
-	if (mount("nixunits", stage, "tmpfs", MS_NODEV | MS_NOSUID, "mode=0755") < 0)
-		return err_errno(e, "%s: tmpfs", stage);
-	int failed = lay_out(id, stage, s, e) < 0 || make_fs(erofs, stage, fd, e) < 0 ||
-		     image_seal(fd, id, e) < 0;
+	bool made = mkdir(stage, 0755) == 0;
+	int failed = mount("nixunits", stage, "tmpfs", MS_NODEV | MS_NOSUID, "mode=0755");
+	if (failed)
+		err_errno(e, "%s: tmpfs", stage);
+	failed = failed || lay_out(id, stage, s, e) < 0 || make_fs(erofs, stage, fd, e) < 0 ||
+		 image_seal(fd, id, &s->info, e) < 0;
 	umount2(stage, MNT_DETACH);
+	if (made)
+		rmdir(stage);
 	return failed ? err_wrap(e, "%s: ", id) : 0;
 }
 
-static int report(int fd, const char *path, size_t n_paths)
+static void report(const char *path, const struct image_info *info, size_t n_paths)
 {
-	struct image_info info;
-	struct err e;
-
-	if (image_verify(fd, path, &info, &e) < 0)
-		return say_err(&e);
-	printf("%s: %s, %s, ", plain(path), info.id, info.fs);
+	printf("%s: %s, %s, ", plain(path), info->id, info->fs);
 	if (n_paths)
 		printf("%zu store paths, ", n_paths);
-	printf("%.1f MiB, sha256 %s\n", info.bytes / 1048576.0, info.sha256);
-	return NU_OK;
+	printf("%.1f MiB, sha256 %s\n", info->bytes / 1048576.0, info->sha256);
 }
 
 static int image(const char *id, const char *path)
@@ -240,26 +239,31 @@ static int image(const char *id, const char *path)
 	autoout struct out o;
 	struct err e;
 	int failed = out_open(&o, path, &e) < 0 ||
-		     make_image(id, ends_with(path, ".erofs"), o.fd, &s, &e) < 0;
-	int status = failed ? say_err(&e) : report(o.fd, path, s.n_paths);
+		     make_image(id, ends_with(path, ".erofs"), o.fd, &s, &e) < 0 ||
+		     out_finish(&o, &e) < 0;
 
 	unit_free(s.unit);
-	if (status)
-		return status;
-	return out_finish(&o, &e) < 0 ? say_err(&e) : NU_OK;
+	if (failed)
+		return say_err(&e);
+	report(path, &s.info, s.n_paths);
+	return NU_OK;
 }
 
 static int check(char **paths, int n)
 {
 	int status = NU_OK;
+	struct image_info info;
 	struct err e;
 
 	for (int i = 0; i < n; i++) {
 		autoclose int fd = open(paths[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		int failed = fd < 0 ? (err_errno(&e, "%s", plain(paths[i])), say_err(&e)) :
-				      report(fd, paths[i], 0);
 
-		status = failed ? failed : status;
+		if (fd < 0)
+			err_errno(&e, "%s", plain(paths[i]));
+		if (fd < 0 || image_verify(fd, paths[i], &info, &e) < 0)
+			status = say_err(&e);
+		else
+			report(paths[i], &info, 0);
 	}
 	return status;
 }

@@ -103,15 +103,20 @@ int image_verify(int fd, const char *path, struct image_info *info, struct err *
 	return verify(fd, info, e) < 0 ? err_wrap(e, "%s: ", plain(path)) : 0;
 }
 
-int image_seal(int fd, const char *id, struct err *e)
+int image_seal(int fd, const char *id, struct image_info *info, struct err *e)
 {
-	char text[IMAGE_TRAILER] = "", hex[65];
+	char text[IMAGE_TRAILER] = "";
 	struct stat st;
 	int head = snprintf(text, sizeof(text), VERSION_LINE "id %s\n", id);
 
-	if (fstat(fd, &st) < 0 || digest(fd, st.st_size, text, head, hex, e) < 0)
-		return err_errno(e, "reading it back");
-	snprintf(text + head, sizeof(text) - head, "sha256 %s\n", hex);
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, "stat");
+	info->fs = format_of(fd);
+	info->bytes = st.st_size + IMAGE_TRAILER;
+	snprintf(info->id, sizeof(info->id), "%s", id);
+	if (digest(fd, st.st_size, text, head, info->sha256, e) < 0)
+		return err_wrap(e, "reading it back: ");
+	snprintf(text + head, sizeof(text) - head, "sha256 %s\n", info->sha256);
 	if (pwrite(fd, text, sizeof(text), st.st_size) != sizeof(text))
 		return err_errno(e, "its trailer");
 	return 0;

@@ -36,9 +36,9 @@ struct image_info {
  * e: not an image, cut short, damaged, or of a version that this one doesn't know; path
  * is for the message. */
 int image_verify(int fd, const char *path, struct image_info *info, struct err *e);
-/* Puts the trailer behind the file system that fd is open on, for reading and writing.
- * 0, or -1 and e. */
-int image_seal(int fd, const char *id, struct err *e);
+/* Puts the trailer behind the file system that fd is open on, for reading and writing, and
+ * says what an image_verify() of it would. 0, or -1 and e. */
+int image_seal(int fd, const char *id, struct image_info *info, struct err *e);
 
 /* An opened image: verified, and mounted read-only in the mount namespace of this
  * process. All is the image's, freed by image_close(). */

@@ -30,10 +30,12 @@ not_run() {
 images() {
 	host_install
 	host_sh 'mkdir /root/t /srv/out; cd /root/t; cp /src/nix/examples/quickstart/* .
-		nixunits build -q -n web_default.nix -j web2.json -p debian; mkdir -p /run/nixunits
+		echo "{ pkgs, ... }@args: let web = import ./web_default.nix args; in web // {
+			config = web.config // { environment.etc.link.source =
+				pkgs.runCommand \"a-link\" { } \"ln -s /nowhere \$out\"; }; }" >web.nix
+		nixunits build -q -n web.nix -j web2.json -p debian; mkdir -p /run/nixunits
 		mknod /dev/loop-control c 10 237; for i in $(seq 0 63); do mknod /dev/loop$i b 7 $i; done'
 	dir=/var/lib/nixunits/containers/web2
-	host mkdir -p $dir/merged
 	state >"$T/state"
 
 	# What is in it.
@@ -43,6 +45,7 @@ images() {
 	sum=${out##* }
 	is "$(host sh -c "unsquashfs -l /srv/out/web2.squashfs | sed -n 's|^squashfs-root/nix/store/\\([^/]*\\)\$|/nix/store/\\1|p' | sort")" \
 		"$(host sort $dir/next/closure)" 'it holds the closure and no more'
+	like "$(host unsquashfs -ll /srv/out/web2.squashfs)" '^l.*-a-link -> /nowhere$' 'a store path that is a link is one'
 	is "$(host unsquashfs -cat /srv/out/web2.squashfs unit.json)" "$(host cat $dir/next/unit.json)" 'and the document'
 	is "$(host sh -c 'unsquashfs -lln /srv/out/web2.squashfs | grep -E "^[-dl]" | cut -d" " -f2 | sort -u; stat -c %a /srv/out/web2.squashfs')" \
 		"$(printf '0/0\n644')" "all of it is root's"
@@ -112,6 +115,7 @@ images() {
 	host_sh 'umount /srv/small; rmdir /srv/small'
 	run host timeout -s KILL 0.3 nixunits image -o /srv/out/x.erofs web2
 	is "$status" 137 'killed'
+	host rmdir --ignore-fail-on-non-empty $dir/merged
 	ok 'its program ends' eventually 30 host sh -c '! pgrep -x mkfs.erofs'
 	unchanged 'nothing is left'
 	# A file system that has no files without a name (vfat), played by strace.

@@ -1,5 +1,6 @@
 /* pair RUNS COMMAND... -- PEER... - two commands in turn, A B A B ..., as whole processes.
- * Where a command has a "--" itself, "----" stands between the two.
+ * Where a command has a "--" itself, "----" stands between the two. A "+" is between parts
+ * that run one after the other.
  *
  * Prints the median wall time of each in milliseconds, the median of the ratios pair by
  * pair, and the peak memory of the first in KiB, tab-separated.
@@ -67,6 +68,23 @@ static int find(char **argv, const char *word)
 	return i;
 }
 
+static double run_parts(char **argv, long *peak)
+{
+	double sum = 0;
+
+	for (;;) {
+		int plus = find(argv, "+");
+		char *separator = argv[plus];
+
+		argv[plus] = NULL;
+		sum += run(argv, peak);
+		argv[plus] = separator;
+		if (!separator)
+			return sum;
+		argv += plus + 1;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int n = argc > 2 ? atoi(argv[1]) : 0, split = find(argv, "----");
@@ -80,11 +98,11 @@ int main(int argc, char **argv)
 	}
 	argv[split] = NULL;
 	double a[n], b[n], ratio[n];
-	run(argv + 2, NULL);
-	run(argv + split + 1, NULL);
+	run_parts(argv + 2, NULL);
+	run_parts(argv + split + 1, NULL);
 	for (int i = 0; i < n; i++) {
-		a[i] = run(argv + 2, &peak);
-		b[i] = run(argv + split + 1, NULL);
+		a[i] = run_parts(argv + 2, &peak);
+		b[i] = run_parts(argv + split + 1, NULL);
 		ratio[i] = a[i] / b[i];
 	}
 	double x = median(a, n), y = median(b, n);

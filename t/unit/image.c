@@ -13,9 +13,11 @@
 static int sealed(const char *id, size_t n, const char *magic, off_t at)
 {
 	int fd = memfd_create("image", 0);
+	struct image_info info;
 	struct err e;
 
-	if (ftruncate(fd, n) < 0 || pwrite(fd, magic, 4, at) != 4 || image_seal(fd, id, &e) < 0)
+	if (ftruncate(fd, n) < 0 || pwrite(fd, magic, 4, at) != 4 ||
+	    image_seal(fd, id, &info, &e) < 0)
 		return -1;
 	return fd;
 }
