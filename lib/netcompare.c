@@ -118,26 +118,27 @@ const struct live_route *session_replaced(const struct session *s, const struct 
 	return NULL;
 }
 
-/* Whether an operation of the plan is for this route, or will take its place. */
-static bool route_declared(const struct session *s, enum net_where where,
-			   const struct live_route *r)
+/* Marks, in `known`, the live routes that op, one of the plan, is for or will replace. */
+static void mark_routes(const struct session *s, const struct net_op *op, bool *known)
 {
-	for (size_t i = 0; i < s->plan.n; i++) {
-		const struct net_op *op = &s->plan.v[i];
+	const struct live *live = &s->live[op->where];
+	size_t n;
 
-		if (op->what != NET_ROUTE_ADD || op->where != where || !addr_same(&op->addr, &r->to) ||
-		    r->metric != (r->to.family == AF_INET ? 0 : NET_METRIC6))
-			continue;
-		if (op->replace ||
-		    (same_route(r, op) && session_pair(s, op)->end[op->end].index == r->index))
-			return true;
-	}
-	return false;
+	for (size_t i = 0; op->replace && i < live->n_routes; i++)
+		if (addr_same(&live->routes[i].to, &op->addr) &&
+		    live->routes[i].metric == (op->addr.family == AF_INET ? 0 : NET_METRIC6))
+			known[i] = true;
+	const struct live_route *r =
+		live_routes_of(live, session_pair(s, op)->end[op->end].index, &n);
+	for (size_t i = 0; i < n; i++)
+		if (same_route(&r[i], op))
+			known[r - live->routes + i] = true;
 }
 
-/* Routes by links of ours that aren't declared: those that we made once, and in a container
- * that can't have made them itself, all but the kernel's. They go before others come. */
-static void remove_routes(struct session *s, const struct iface *f, enum net_end end)
+/* Routes by links of ours that aren't known: those that we made once, and in a container
+ * that can't have made them itself, all but the kernel's. */
+static void remove_routes(struct session *s, const struct iface *f, enum net_end end,
+			  const bool *known)
 {
 	enum net_where where = end == NET_END_HOST ? NET_HOST : NET_CONTAINER;
 	const struct net_link *l = &s->pairs[f - s->u->net.ifaces].end[end];
@@ -149,9 +150,8 @@ static void remove_routes(struct session *s, const struct iface *f, enum net_end
 		bool kernels = r[i].protocol == RTPROT_KERNEL || r[i].protocol == RTPROT_RA ||
 			       r[i].protocol == RTPROT_REDIRECT;
 
-		if (r[i].protocol != NET_PROTOCOL && (!others || kernels))
-			continue;
-		if (route_declared(s, where, &r[i]))
+		if (known[r - s->live[where].routes + i] ||
+		    (r[i].protocol != NET_PROTOCOL && (!others || kernels)))
 			continue;
 		struct net_op op = { .what = NET_ROUTE_DEL,
 				     .where = where,
@@ -166,6 +166,20 @@ static void remove_routes(struct session *s, const struct iface *f, enum net_end
 		memcpy(op.link, l->live->name, sizeof(op.link));
 		net_plan_add(&s->todo, &op);
 	}
+}
+
+/* They go before others come. */
+static void compare_routes(struct session *s)
+{
+	autofree bool *host = xalloc(s->live[NET_HOST].n_routes + 1);
+	autofree bool *guest = xalloc(s->live[NET_CONTAINER].n_routes + 1);
+
+	for (size_t i = 0; i < s->plan.n; i++)
+		if (s->plan.v[i].what == NET_ROUTE_ADD)
+			mark_routes(s, &s->plan.v[i], s->plan.v[i].where == NET_HOST ? host : guest);
+	for (int end = 0; end < NET_ENDS; end++)
+		for (size_t i = 0; i < s->u->net.n_ifaces; i++)
+			remove_routes(s, &s->u->net.ifaces[i], end, end == NET_END_HOST ? host : guest);
 }
 
 static int find_master(const struct session *s, struct net_op *op, struct err *e)
@@ -281,9 +295,7 @@ int session_compare(struct session *s, struct err *e)
 	s->todo.n = 0;
 	if (session_match(s, e) < 0)
 		return -1;
-	for (int end = 0; end < NET_ENDS; end++)
-		for (size_t i = 0; i < s->u->net.n_ifaces; i++)
-			remove_routes(s, &s->u->net.ifaces[i], end);
+	compare_routes(s);
 	for (size_t i = 0; i < s->plan.n; i++) {
 		struct net_op op = s->plan.v[i];
 		int missing = is_missing(s, &op, e);
