@@ -22,7 +22,11 @@ args@{
 let
   tree = import ./nixpkgs.nix nixpkgs;
   modules = if nixos == null then tree else import ./nixpkgs.nix nixos;
-  lib = import (modules + "/lib");
+  lib =
+    if builtins.pathExists (modules + "/lib") then
+      import (modules + "/lib")
+    else
+      throw "${toString modules}: not a nixpkgs: it has no lib/";
   makePkgs = import tree;
   pkgs = makePkgs (
     builtins.intersectAttrs (builtins.functionArgs makePkgs) (

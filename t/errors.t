@@ -82,9 +82,9 @@ errors() {
 		not_ok 'which nobody executes' host test -e /pwned
 	done
 	host_sh 'mkdir /root/t/tree; echo "throw \"this tree is read\"" >/root/t/tree/default.nix'
-	refused 1 'this tree is read' '-p: a tree that is no package set' \
+	refused 1 '/root/t/tree: not a nixpkgs: it has no lib/' '-p: a tree that is no package set' \
 		nixunits build -p /root/t/tree -n /root/t/web_default.nix -j /root/t/web2.json
-	refused 1 'this tree is read' 'NIXUNITS_NIXPKGS instead of -p' \
+	refused 1 '/root/t/tree: not a nixpkgs' 'NIXUNITS_NIXPKGS instead of -p' \
 		env NIXUNITS_NIXPKGS=/root/t/tree nixunits build -n /root/t/web_default.nix -j /root/t/web2.json
 	refused 2 '-p /root/t/nothing: No such file' '-p: a tree that is not there' \
 		nixunits build -p /root/t/nothing -n /root/t/web_default.nix -j /root/t/web2.json
