@@ -66,6 +66,8 @@ void record_print(const struct record *r, struct buf *b)
 		buf_addf(b, "configuration %s\n", r->configuration);
 	if (r->system)
 		buf_addf(b, "system %s\n", r->system);
+	for (size_t i = 0; i < r->shares.n; i++)
+		buf_addf(b, "shares %s\n", r->shares.v[i]);
 	inputs_print(&r->inputs, b);
 }
 
@@ -92,6 +94,9 @@ int record_load(int dirfd, const char *path, struct record *r, struct err *e)
 	r->configuration = field(text.p, "configuration");
 	r->key = field(text.p, "key");
 	r->system = field(text.p, "system");
+	for (const char *p = text.p; p && *p; p = next_line(p))
+		if (starts_with(p, "shares "))
+			strv_addf(&r->shares, "%.*s", (int)strcspn(p + 7, "\n"), p + 7);
 	if (inputs_parse(&r->inputs, text.p, e) < 0)
 		return err_wrap(e, "%s: ", path);
 	return 0;
@@ -110,6 +115,7 @@ void record_free(struct record *r)
 	free(r->configuration);
 	free(r->key);
 	free(r->system);
+	strv_free(&r->shares);
 	inputs_free(&r->inputs);
 }
 

@@ -18,6 +18,7 @@ struct record {
 	char *configuration; /* the path or URL given */
 	char *key;           /* of the base it was built on */
 	char *system;        /* in a base's record: its store path; "-": it can't be built */
+	struct strv shares;  /* there: whose system is the base's, in JSON; mkContainer.nix */
 	struct inputs inputs;
 };
 

@@ -308,6 +308,34 @@ static int write_unit(const struct build *b, const struct site *s, const char *u
 												0;
 }
 
+/* Another container's evaluation may have found that the system does not depend on
+ * parameters like these: then it need not be evaluated again. */
+static void use_shares(const struct record *base, struct strv *argv)
+{
+	autobuf struct buf text = { 0 };
+
+	for (size_t i = 0; i < base->shares.n; i++)
+		buf_addf(&text, "%s\n", base->shares.v[i]);
+	if (!text.n)
+		return;
+	strv_add(argv, "--argstr");
+	strv_add(argv, "shared");
+	strv_add(argv, text.p);
+}
+
+/* What holds of other systems than the base's is of no use: those are in one generation
+ * only. Two that learn at once lose what one has learnt, and learn it again. */
+static int keep_shares(const struct build *b, struct record *base, const struct strv *learnt,
+		       struct err *e)
+{
+	size_t n = base->shares.n;
+
+	for (size_t i = 0; i < learnt->n; i++)
+		if (strstr(learnt->v[i], base->system) || ends_with(learnt->v[i], ":false}"))
+			strv_add(&base->shares, learnt->v[i]);
+	return base->shares.n == n ? 0 : write_base_record(b, base, e);
+}
+
 static int build_container(struct build *b, const struct site *s, struct buf *json,
 			   struct err *e)
 {
@@ -315,6 +343,8 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 	autorecord struct record r = { .nixpkgs = xstrdup(b->d->nixpkgs),
 				       .configuration = xstrdup(b->d->configuration),
 				       .key = xstrdup(b->d->key) };
+	autofree char *base_path = decl_base_path(b->d->key);
+	autorecord struct record base = { 0 };
 	autobuf struct buf record = { 0 };
 	long long since = inputs_time();
 	struct nix nix;
@@ -323,10 +353,17 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 	autoclose int lock = store_lock_base(false, e);
 	if (lock < 0 || mount_site(s, e) < 0)
 		return -1;
+	if (record_load(AT_FDCWD, base_path, &base, e) < 0)
+		return -1;
+	bool has_base = base.system && !streq(base.system, "-") && !s->no_base.system;
 	nix_start(&nix, b, s, b->d->id, s->root, false, &r.inputs);
+	if (has_base)
+		use_shares(&base, &nix.argv);
 	int failed = nix_run(&nix, e);
 	if (failed)
 		nix_errors(&nix);
+	if (!failed && has_base)
+		failed = keep_shares(b, &base, &nix.shares, e) < 0;
 	if (!failed)
 		failed = write_unit(b, s, nix.out.p, json, e) < 0 ||
 			 write_closure(s, nix.out.p, e) < 0;
@@ -335,6 +372,10 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 	if (failed)
 		return -1;
 
+	/* What only the system is made of was read by the evaluation that made the base. */
+	for (size_t i = 0; has_base && i < base.inputs.n; i++)
+		if (base.inputs.v[i].users)
+			inputs_add(&r.inputs, base.inputs.v[i].kind, true, base.inputs.v[i].path);
 	/* The configuration itself is parsed, not imported, by some versions of nix. */
 	inputs_add(&r.inputs, INPUT_FILE, true, s->configuration + (b->d->copy ? strlen(b->d->copy) : 0));
 	decl_add_inputs(b->d, &r.inputs);

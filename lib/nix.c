@@ -186,6 +186,10 @@ static void on_message(struct nix *nix, struct progress *p, const cJSON *j)
 	}
 	if (note_read(nix, text))
 		return;
+	if (starts_with(text, "trace: nixunits shares: ")) {
+		strv_add(&nix->shares, text + strlen("trace: nixunits shares: "));
+		return;
+	}
 	if (starts_with(text, "trace: nixunits warns: ")) {
 		progress_clear(p);
 		warn("%s: %s", nix->what, text + strlen("trace: nixunits warns: "));
@@ -387,6 +391,7 @@ void nix_errors(const struct nix *nix)
 void nix_free(struct nix *nix)
 {
 	strv_free(&nix->argv);
+	strv_free(&nix->shares);
 	buf_free(&nix->out);
 	buf_free(&nix->errors);
 }

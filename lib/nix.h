@@ -24,6 +24,7 @@ struct nix {
 	const char *copy;
 	const char *trees[3];
 
+	struct strv shares; /* what it learnt of systems that containers share, JSON */
 	struct buf out;    /* its standard output, without the final newline */
 	struct buf errors; /* what it said of its failure */
 };

@@ -6,6 +6,7 @@
 #   id              the container's id ("dummy" for the base that containers share)
 #   configuration   the declaration, an absolute path
 #   parameters      a JSON file with an object, an absolute path; null: no parameters
+#   shared          what builds of the configuration have learnt (mkContainer.nix), in JSON, one a line
 #   toolbox         the static nixunits program, an absolute path; a guest gets a copy
 #
 # Further arguments go to the package set: it takes those that it knows.
@@ -16,6 +17,7 @@ args@{
   configuration,
   parameters ? null,
   system ? builtins.currentSystem,
+  shared ? "",
   toolbox ? null,
   ...
 }:
@@ -35,7 +37,7 @@ let
         config = { };
         overlays = [ ];
       }
-      // removeAttrs args [ "nixpkgs" "nixos" "id" "configuration" "parameters" "toolbox" ]
+      // removeAttrs args [ "nixpkgs" "nixos" "id" "configuration" "parameters" "shared" "toolbox" ]
       // {
         inherit system lib;
       }
@@ -57,6 +59,9 @@ let
           value = builtins.fromJSON (builtins.readFile parameters);
         in
         if builtins.isAttrs value then value else throw "${toString parameters}: expected a JSON object";
+    shared = lib.foldl' (a: b: a // b) { } (
+      map builtins.fromJSON (lib.filter (line: line != "") (lib.splitString "\n" shared))
+    );
     declaration = reader.import (/. + configuration);
     file = configuration;
     toolbox =

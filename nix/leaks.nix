@@ -7,7 +7,7 @@
 #
 #   tokens   such texts: [ { text; what; } ]
 #   module   the value of the option `config`, evaluated with `poison' as the parameters
-#   args     the arguments of modules, from the same evaluation
+#   args     the arguments of modules; more: those that only NixOS can give
 #
 # -> [ { option; text; what; } ]
 { lib }:
@@ -59,24 +59,25 @@ let
 
   # The strings of a module, and of those that it imports.
   ofModule =
-    args: lazy:
+    args: more: lazy:
     let
+      recur = ofModule args more;
       m = known lazy;
     in
     if m == null then
       [ ]
     else if isFunction m || m ? __functor then
       let
-        wanted = lib.functionArgs m;
-        given = if wanted == { } then args else builtins.intersectAttrs wanted args;
+        given = lib.mapAttrs (n: _: args.${n} or more.${n}) (
+          lib.filterAttrs (n: optional: args ? ${n} || !optional || more ? ${n}) (lib.functionArgs m)
+        );
       in
-      # (A module with an argument that only NixOS can give is left to NixOS.)
-      if lib.any (n: !args ? ${n} && !wanted.${n}) (lib.attrNames wanted) then [ ] else ofModule args (m given)
+      recur (m (if lib.functionArgs m == { } then args else given))
     else if isAttrs m then
-      lib.concatMap (ofModule args) (m.imports or [ ])
+      lib.concatMap recur (m.imports or [ ])
       ++ strings 12 [ ] (if m ? config || m ? options then m.config or { } else removeAttrs m [ "imports" "_file" "key" ])
     else if lib.types.path.check m then
-      ofModule args (import m)
+      recur (import m)
     else
       [ ];
 in
@@ -103,11 +104,11 @@ in
     );
 
   find =
-    { tokens, module, args }:
+    { tokens, module, args, more }:
     lib.unique (
       lib.concatMap (
         s:
         map (t: t // { option = lib.showOption s.path; }) (lib.take 1 (lib.filter (t: has t.text s.text) tokens))
-      ) (ofModule args module)
+      ) (ofModule args more module)
     );
 }

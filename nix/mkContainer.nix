@@ -8,6 +8,8 @@
 #   extraModules      what is part of every guest beside the profile
 #   toolbox           a package with bin/nixunits for the guest, or null
 #   reader            how the declaration's files are imported (see trace.nix)
+#   shared            systems known to be the same whatever the parameters are, by their shape
+#                     (what `unit' said of earlier containers); false: known not to be
 #
 # -> { config = the options' values; options; guest = the evaluated system;
 #      document = the unit document; unit = it as a file; system = the guest's toplevel;
@@ -24,6 +26,7 @@
   file ? "<declaration>",
   extraModules ? [ ],
   toolbox ? null,
+  shared ? { },
   reader ? {
     inherit import;
     module = m: m;
@@ -32,7 +35,7 @@
 }:
 let
   evaluate =
-    properties:
+    id: properties:
     let
       # A declaration is no module by itself: its `config' is an option here. Its imports
       # are declarations too.
@@ -72,37 +75,72 @@ let
       };
     };
 
-  container = evaluate properties;
+  container = evaluate id properties;
   inherit (container) config guest;
-  document = import ./unit.nix { inherit lib pkgs config guest; };
+  documentOf = guest: import ./unit.nix { inherit lib pkgs config guest; };
+  document = documentOf guest;
+
+  # The container of whoever gives these parameters: what can be known of it is known
+  # whatever their values are, and for every id.
+  finder = import ./leaks.nix { inherit lib; };
+  blind = evaluate (throw "the id") (finder.poison properties);
+
+  # Evaluating NixOS is nearly all that an evaluation costs. A system that doesn't depend on the
+  # parameters is evaluated once for all containers of the configuration.
+  shape = builtins.hashString "sha256" (builtins.toJSON (lib.mapAttrsRecursive (_: _: null) properties));
+  known = shared.${shape} or null;
+  isShared = known == null && (builtins.tryEval blind.guest.config.system.build.toplevel.outPath).success;
+  cheapest =
+    if known != null && known != false then
+      {
+        config = {
+          system.build.toplevel = builtins.storePath known.system;
+          system.nixos = { inherit (known) distroName release; };
+          inherit (guest.config) networking;
+        };
+      }
+    else if isShared then
+      blind.guest
+    else
+      guest;
+  learnt.${shape} =
+    if isShared then
+      {
+        system = builtins.unsafeDiscardStringContext "${cheapest.config.system.build.toplevel}";
+        inherit (cheapest.config.system.nixos) distroName release;
+      }
+    else
+      false;
 
   # What the configuration says whatever the parameters are, and so says in the base.
-  finder = import ./leaks.nix { inherit lib; };
   leaks =
     let
-      blind = evaluate (finder.poison properties);
       found =
         guest:
         finder.find {
           tokens = finder.ofParameters properties ++ finder.ofNetwork document.network;
           module = blind.config.config;
-          args = guest._module.args // blind.config.specialArgs // {
-            inherit lib;
+          args = {
+            inherit lib pkgs;
             inherit (guest) config options;
-          };
+          } // config.specialArgs;
+          more = guest._module.args;
         };
     in
     # A second system is evaluated only to be sure: in the first, what modules take from
     # `config' may be a parameter after all.
-    if properties == { } || found guest == [ ] then [ ] else found blind.guest;
+    if properties == { } || found (if isShared then blind.guest else guest) == [ ] then [ ] else found blind.guest;
   say = leak: "config.${leak.option} says ${builtins.toJSON leak.text}, the ${leak.what}: it will be in the base that containers share";
+  tell = what: text: builtins.trace "nixunits ${what}: ${text}";
 in
 {
   inherit config guest document leaks;
   inherit (container) options;
   system = guest.config.system.build.toplevel;
-  unit = lib.foldr (leak: builtins.trace "nixunits warns: ${say leak}") (pkgs.writeText "unit.json" (
-    builtins.toJSON document
-  )) leaks;
+  unit = lib.foldr (leak: tell "warns" (say leak)) (
+    (if known == null then tell "shares" (builtins.toJSON learnt) else lib.id) (
+      pkgs.writeText "unit.json" (builtins.toJSON (documentOf cheapest))
+    )
+  ) leaks;
   strict = if leaks == [ ] then true else throw (lib.concatMapStringsSep "\n" say leaks);
 }

@@ -1,0 +1,71 @@
+#!/bin/sh
+# A system that does not depend on the parameters is evaluated once for all containers of a
+# configuration; one that does, for each. What each gets is its own.
+. "$(dirname "$0")/lib/host.sh"
+
+newest() { printf /var/lib/nixunits/containers/%s/generations/1 "$1"; }
+system() { host jq -r .system "$(newest "$1")/unit.json"; }
+# etc UNIT NAME - the file, by the closure of the unit
+etc() {
+	host_sh 'file=$(grep -- "-etc-$2\$" "$1/closure")
+		cat "$1$file" 2>/dev/null || cat "/var/lib/nixunits/store/default/root$file"' "$(newest "$1")" "$2"
+}
+build() {
+	printf '%s' "$3" | host_put "/root/$2.json"
+	run host sh -c 'cd /root; nixunits build -q -n "$1" -j "$2" -p debian' - "$1" "$2.json"
+	succeeds "$2 is built"
+}
+# What builds have learnt: the ends of the lines.
+learnt() { host_sh 'cat /var/lib/nixunits/gcroots/* | sed -n "s/^shares //p" | grep -oE "nixos-system|false" | tr "\n" " "'; }
+
+shared() {
+	host_install
+	host_put /root/sub.nix <<-'X'
+		{ environment.etc.sub.text = "imported"; }
+	X
+	host_put /root/same.nix <<-'X'
+		{ properties, lib, ... }: {
+		  network.interfaces.veth.ip4 = properties.ip4 or "10.0.0.1/24";
+		  network.hosts = properties.hosts or false;
+		  config = { imports = [ ./sub.nix ]; environment.etc.more.text = toString (properties ? more); };
+		}
+	X
+	build same.nix a '{"id": "a", "ip4": "10.0.0.2/24"}'
+	is "$(learnt)" 'nixos-system ' 'that parameters like these change nothing is remembered'
+	build same.nix b '{"id": "b", "ip4": "10.0.0.3/24"}'
+	is "$(learnt)" 'nixos-system ' 'and used'
+	is "$(system b)" "$(system a)" 'the second container has the same system'
+	is "$(host jq -c '[.id, .network.interfaces.veth.ip4[0], .os]' "$(newest b)/unit.json")" \
+		"$(host jq -c '["b", "10.0.0.3/24", .os]' "$(newest a)/unit.json")" 'with its own parameters'
+	ok 'its generation has the files that only its system is made of' host test -e "$(newest b)/declaration/root/sub.nix"
+	is "$(host_sh 'cat "$1/closure"' "$(newest b)" | grep -v unit.json)" \
+		"$(host_sh 'cat "$1/closure"' "$(newest a)" | grep -v unit.json)" 'and the same closure'
+	build same.nix c '{"id": "c", "more": 1}'
+	isnt "$(system c)" "$(system a)" 'parameters of another shape are looked at again'
+	is "$(etc c more) $(etc a more)" '1 ' 'and give what they should'
+	build same.nix d '{"id": "d", "ip4": "10.0.0.4/24", "hosts": true}'
+	build same.nix e '{"id": "e", "ip4": "10.0.0.5/24", "hosts": true}'
+	is "$(system e) $(host jq -r '.network.hosts' "$(newest e)/unit.json" | head -n 1)" "$(system d) 127.0.0.1 localhost" \
+		'names of the host are asked of the system all the same'
+	run host nixunits start b
+	succeeds 'a container with a shared system starts'
+	is "$(host nixunits shell b -- cat /etc/sub)" imported 'and is what was declared'
+
+	host_sh 'sed -i s/imported/changed/ /root/sub.nix'
+	build same.nix f '{"id": "f", "ip4": "10.0.0.6/24"}'
+	is "$(etc f sub)" changed 'a changed import is a new system'
+
+	# Where it depends.
+	host_put /root/own.nix <<-'X'
+		{ properties, id, ... }: { config.environment.etc.own.text = "${properties.name or "nobody"} ${id}"; }
+	X
+	host nixunits delete -f -r a b c d e f
+	build own.nix g '{"id": "g", "name": "gerda"}'
+	build own.nix h '{"id": "h", "name": "hans"}'
+	is "$(etc g own), $(etc h own)" 'gerda g, hans h' 'a system that depends on parameters is each one'"'"'s own'
+	like "$(learnt)" 'false' 'that it does is remembered'
+	host nixunits delete -f -r g h
+}
+
+each_suite shared
+done_testing
