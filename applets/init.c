@@ -245,12 +245,14 @@ static char *find_image(const struct boot *b, struct err *e)
 	if (path && (b->unit || n == 1))
 		return path;
 	free(path);
-	if (b->unit)
+	if (!n)
+		err_set(e, NU_NO_UNIT, IMAGES ": no image of a unit");
+	else if (b->unit)
 		err_set(e, NU_NO_UNIT, "nixunits.unit=%s: no such unit here; there is:%s",
-			plain(b->unit), n ? names.p : " none");
+			plain(b->unit), names.p);
 	else
 		err_set(e, NU_USAGE, "several units, and no nixunits.unit=ID says which:%s",
-			n ? names.p : " none");
+			names.p);
 	return NULL;
 }
 
@@ -312,7 +314,10 @@ static int run_unit(const struct boot *b, int *how, struct err *e)
 	if (!image)
 		return say_err(e);
 	step("running %s", image);
-	return supervise(argv, false, how);
+	int status = supervise(argv, false, how);
+	if (status && status != STATUS_REBOOT && !*how)
+		say("the unit ended with exit status %d", status);
+	return status;
 }
 
 static void rescue(int *how)
@@ -361,7 +366,6 @@ static int init_main(int argc, char **argv)
 	if (!how && status == STATUS_REBOOT)
 		how = RB_AUTOBOOT;
 	if (!how && status) {
-		say("the unit ended with exit status %d", status);
 		how = b.shell ? RB_AUTOBOOT : RB_HALT_SYSTEM;
 		if (b.shell)
 			rescue(&how);

@@ -264,7 +264,7 @@ static int explain_upper(const struct merge *m, struct err *e)
 	if (upper.read_only)
 		return err_set(e, NU_FAILED, "%s: on a read-only filesystem (%s)", m->upper,
 			       upper.type);
-	return err_wrap(e, "%s, on %s: ", m->upper, upper.type);
+	return err_wrap(e, "%s, on %s, as the upper layer: ", m->upper, upper.type);
 }
 
 static int mount_all(const struct strv *lowers, const char *upper, const char *work,

@@ -190,7 +190,7 @@ refused "other/work: not in the mount that .*upper is in" 'a work directory on a
 	-l a -u upper -w other/work
 refused "upper/in: lies in .*upper" 'a work directory in the upper one' -l a -u upper -w upper/in
 refused "ro/u: on a read-only filesystem [(]tmpfs[)]" 'an upper that is read-only' -l a -u ro/u -w ro/w
-refused "b/fs, on proc: " 'an upper on a file system that can be none' -l a -u b/fs -w b/tty
+refused "b/fs, on proc, as the upper layer: " 'an upper on a file system that can be none' -l a -u b/fs -w b/tty
 umount b
 mounts >before
 refused 'a layer lies in another' 'a lower in a lower' -l upper -l upper/in
@@ -198,7 +198,7 @@ refused 'a layer lies in another' 'a layer twice' -l a -l a
 O mount -l a -l b -u upper -w work target
 mkdir target/u target/w t2
 mounts >before
-refused "target/u, on overlay: " 'an upper on an overlay' -l a -u target/u -w target/w
+refused "target/u, on overlay, as the upper layer: " 'an upper on an overlay' -l a -u target/u -w target/w
 O umount target
 mounts >before
 O mount -l a none

@@ -11,11 +11,11 @@ need qemu-system-x86_64 curl
 boot() {
 	console=$T/$1
 	shift
-	rm -f "$T/keyboard"
-	mkfifo "$T/keyboard"
+	rm -f "$T/keyboard" "$T"/monitor.*
+	mkfifo "$T/keyboard" "$T/monitor.in" "$T/monitor.out"
 	exec 7<>"$T/keyboard"
 	unshare --net sh -c 'ip link set lo up; exec "$@"' - qemu-system-x86_64 -accel tcg,thread=multi -smp 2 -m 768 \
-		-display none -monitor none -serial stdio -no-reboot -kernel "$kernel"/boot/vmlinuz-* \
+		-display none -monitor pipe:"$T/monitor" -serial stdio -no-reboot -kernel "$kernel"/boot/vmlinuz-* \
 		-initrd "$T/initrd" -append "console=ttyS0 quiet panic=-1 $*" \
 		-nic user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:8080 \
 		<"$T/keyboard" >"$console" 2>&1 7<&- &
@@ -95,8 +95,10 @@ qemu() {
 	note "from power on to the page: $((($(date +%s%N) - began) / 1000000)) ms"
 	like "$(page)" '<h1>It runs' 'of the web server behind the veth'
 	unlike "$(console)" 'nu-init: ' 'without a word but from the unit'
-	kill $machine
-	wait $machine
+	echo 'sendkey ctrl-alt-delete' >"$T/monitor.in"
+	ends 'ctrl-alt-delete is the end'
+	like "$(console)" 'Restarting system' 'by a reboot'
+	unlike "$(console)" 'nu-(init|run): .*(status|kill)' 'the unit having been shut down'
 
 	# The unit's end is the machine's.
 	boot bye "nixunits.unit=bye nixunits.debug"

@@ -79,6 +79,8 @@ cat >"$T/short" <<-COMMANDS
 	uid show -o json
 	overlay show -s web2
 	check web2
+	overlay show -o json / /proc
+	image --check $T/noise.json $T/empty.json /nothing
 	unit - <$T/bad.json
 	net plan - <$T/noise.json
 COMMANDS
@@ -109,6 +111,8 @@ cat >"$T/long" <<-COMMANDS
 	ip6 web2
 	overlay show
 	overlay mount --lower /nothing $T/inst
+	image --output $T/image.squashfs web2
+	image --initramfs --modules $T --output $T/image.cpio web2
 	check web2 nothing
 	shell web2 -- true
 	nsenter -n web2 -- true
