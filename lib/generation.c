@@ -151,6 +151,9 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 		return -1;
 	}
 	now.system = xstrdup(failed ? "-" : nix.out.p);
+	/* What did not look at them is the same whatever the parameters are. */
+	for (size_t i = 0; !failed && !nix.looked && i < nix.shares.n; i++)
+		strv_add(&now.shares, nix.shares.v[i]);
 	if (failed)
 		say("%s: no base can be shared: the configuration does not evaluate or build "
 		    "without parameters",

@@ -186,6 +186,10 @@ static void on_message(struct nix *nix, struct progress *p, const cJSON *j)
 	}
 	if (note_read(nix, text))
 		return;
+	if (streq(text, "trace: nixunits looks at the parameters")) {
+		nix->looked = true;
+		return;
+	}
 	if (starts_with(text, "trace: nixunits shares: ")) {
 		strv_add(&nix->shares, text + strlen("trace: nixunits shares: "));
 		return;

@@ -25,6 +25,7 @@ struct nix {
 	const char *trees[3];
 
 	struct strv shares; /* what it learnt of systems that containers share, JSON */
+	bool looked;        /* at the parameters, building what has none */
 	struct buf out;    /* its standard output, without the final newline */
 	struct buf errors; /* what it said of its failure */
 };

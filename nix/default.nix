@@ -62,6 +62,7 @@ let
     shared = lib.foldl' (a: b: a // b) { } (
       map builtins.fromJSON (lib.filter (line: line != "") (lib.splitString "\n" shared))
     );
+    base = parameters == null;
     declaration = reader.import (/. + configuration);
     file = configuration;
     toolbox =

@@ -8,8 +8,11 @@
 #   extraModules      what is part of every guest beside the profile
 #   toolbox           a package with bin/nixunits for the guest, or null
 #   reader            how the declaration's files are imported (see trace.nix)
+#   base              whether this is the base that containers share: it has no parameters, and
+#                     says when it is asked for them
 #   shared            systems known to be the same whatever the parameters are, by their shape
-#                     (what `unit' said of earlier containers); false: known not to be
+#                     (what `system' of the base or `unit' of earlier containers said), "*" for
+#                     any; false: known not to be
 #
 # -> { config = the options' values; options; guest = the evaluated system;
 #      document = the unit document; unit = it as a file; system = the guest's toplevel;
@@ -26,6 +29,7 @@
   file ? "<declaration>",
   extraModules ? [ ],
   toolbox ? null,
+  base ? false,
   shared ? { },
   reader ? {
     inherit import;
@@ -75,7 +79,8 @@ let
       };
     };
 
-  container = evaluate id properties;
+  watched = if base then builtins.trace "nixunits looks at the parameters" else lib.id;
+  container = evaluate (watched id) (watched properties);
   inherit (container) config guest;
   documentOf = guest: import ./unit.nix { inherit lib pkgs config guest; };
   document = documentOf guest;
@@ -88,7 +93,7 @@ let
   # Evaluating NixOS is nearly all that an evaluation costs. A system that doesn't depend on the
   # parameters is evaluated once for all containers of the configuration.
   shape = builtins.hashString "sha256" (builtins.toJSON (lib.mapAttrsRecursive (_: _: null) properties));
-  known = shared.${shape} or null;
+  known = shared.${shape} or shared."*" or null;
   isShared = known == null && (builtins.tryEval blind.guest.config.system.build.toplevel.outPath).success;
   cheapest =
     if known != null && known != false then
@@ -103,14 +108,18 @@ let
       blind.guest
     else
       guest;
-  learnt.${shape} =
-    if isShared then
-      {
-        system = builtins.unsafeDiscardStringContext "${cheapest.config.system.build.toplevel}";
-        inherit (cheapest.config.system.nixos) distroName release;
-      }
+  summary = guest: {
+    system = builtins.unsafeDiscardStringContext "${guest.config.system.build.toplevel}";
+    inherit (guest.config.system.nixos) distroName release;
+  };
+  # (Of the base it holds if the parameters were not looked at: whoever asked sees that.)
+  learnt =
+    if base then
+      { "*" = summary guest; }
+    else if isShared then
+      { ${shape} = summary cheapest; }
     else
-      false;
+      { ${shape} = false; };
 
   # What the configuration says whatever the parameters are, and so says in the base.
   leaks =
@@ -136,7 +145,7 @@ in
 {
   inherit config guest document leaks;
   inherit (container) options;
-  system = guest.config.system.build.toplevel;
+  system = (if base then tell "shares" (builtins.toJSON learnt) else lib.id) guest.config.system.build.toplevel;
   unit = lib.foldr (leak: tell "warns" (say leak)) (
     (if known == null then tell "shares" (builtins.toJSON learnt) else lib.id) (
       pkgs.writeText "unit.json" (builtins.toJSON (documentOf cheapest))

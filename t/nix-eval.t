@@ -31,7 +31,7 @@ said() { sed -n 's/^trace: nixunits read: //p'; }
 # gives TEXT ATTR WANT [NAME] - a declaration's text, a part of its document, the part's value
 gives() {
 	run declared "$1" "document.$2"
-	is "$(printf '%s' "$out" | jq -cS .) $(printf '%s' "$err" | grep -v '^trace: nixunits read:')" \
+	is "$(printf '%s' "$out" | jq -cS .) $(printf '%s' "$err" | grep -v '^trace: nixunits ')" \
 		"$(printf '%s' "$3" | jq -cS .) " "${4:-$1}"
 }
 # refuses TEXT ATTR REGEX [NAME] - a declaration that doesn't evaluate, and what is said
@@ -276,6 +276,32 @@ for file in web_default.nix:web2.json router.nix:router1.json; do
 	is "$(evaluate "$GOLDEN/${file%:*}" leaks --argstr parameters "$GOLDEN/${file#*:}" 2>/dev/null)" '[]' \
 		"${file%:*} tells nothing"
 done
+
+# What evaluations learn of systems that containers share.
+learns() {	# learns TEXT PARAMETERS [ID] - of a container; without parameters, of the base
+	printf '%s\n' "$1" >"$T/learns.nix"
+	set -- "${2:-}" "${3:-t}"
+	[ -z "$1" ] || printf '%s' "$1" >"$T/learns.json"
+	if [ "$1" ]; then
+		evaluate "$T/learns.nix" unit.drvPath --argstr id "$2" --argstr parameters "$T/learns.json"
+	else
+		evaluate "$T/learns.nix" system.drvPath --argstr id dummy
+	fi 2>&1 >/dev/null | sed -n 's/^trace: nixunits \(shares: \|looks\)/\1/p'
+}
+same='{ properties, ... }: { extra = properties.a or ""; config.environment.etc.x.text = toString (properties ? b); }'
+one=$(learns "$same" '{"a": "one"}')
+like "$one" '^shares: \{"[0-9a-f]{64}":\{.*"system":"/nix/store/' 'a system that depends on no value of a parameter is shared'
+is "$(learns "$same" '{"a": "two"}' u)" "$one" 'whatever the values and the id are'
+isnt "$(learns "$same" '{"a": "one", "b": 1}')" "$one" 'but not the names'
+like "$(learns '{ properties, ... }: { config.environment.etc.x.text = properties.a; }' '{"a": "one"}')" \
+	'^shares: \{"[0-9a-f]{64}":false\}$' 'one that depends on a value is not'
+like "$(learns '{ id, ... }: { config.environment.etc.x.text = id; }' '{"a": "one"}')" ':false\}$' 'nor one of the id'
+like "$(learns '{ properties, ... }: { caps_allow = properties.a; config.systemd.services.x.serviceConfig = { ExecStart = "/x"; BindPaths = "/a"; }; }' \
+	'{"a": "CAP_SYS_ADMIN"}')" ':false\}$' 'nor one of another option that does'
+unlike "$(learns '{ properties, ... }: { extra = properties.a; config.environment.etc.x.text = "x"; }')" looks \
+	'a base that looks at no parameter'
+like "$(learns "$same")" '^looks' 'one that looks'
+like "$(learns '{ id, ... }: { config.environment.etc.x.text = id; }')" '^looks' 'one that looks at the id'
 
 # What a guest's services get.
 guest() {

@@ -38,8 +38,8 @@ shared() {
 	is "$(host jq -c '[.id, .network.interfaces.veth.ip4[0], .os]' "$(newest b)/unit.json")" \
 		"$(host jq -c '["b", "10.0.0.3/24", .os]' "$(newest a)/unit.json")" 'with its own parameters'
 	ok 'its generation has the files that only its system is made of' host test -e "$(newest b)/declaration/root/sub.nix"
-	is "$(host_sh 'cat "$1/closure"' "$(newest b)" | grep -v unit.json)" \
-		"$(host_sh 'cat "$1/closure"' "$(newest a)" | grep -v unit.json)" 'and the same closure'
+	is "$(host_sh 'cat "$1/closure"' "$(newest b)" | grep -v unit.json | sort)" \
+		"$(host_sh 'cat "$1/closure"' "$(newest a)" | grep -v unit.json | sort)" 'and the same closure'
 	build same.nix c '{"id": "c", "more": 1}'
 	isnt "$(system c)" "$(system a)" 'parameters of another shape are looked at again'
 	is "$(etc c more) $(etc a more)" '1 ' 'and give what they should'
@@ -65,6 +65,17 @@ shared() {
 	is "$(etc g own), $(etc h own)" 'gerda g, hans h' 'a system that depends on parameters is each one'"'"'s own'
 	like "$(learnt)" 'false' 'that it does is remembered'
 	host nixunits delete -f -r g h
+
+	# Where the system looks at no parameter, the base knows it, whatever their names are.
+	host_put /root/plain.nix <<-'X'
+		{ properties, ... }: { extra = properties.extra or ""; config.environment.etc.plain.text = "plain"; }
+	X
+	build plain.nix i '{"id": "i", "extra": "true"}'
+	is "$(host_sh 'cat /var/lib/nixunits/gcroots/*' | grep -c '^shares {"\*":{.*nixos-system')" 1 \
+		'a system that looks at no parameter is known with the base'
+	is "$(learnt) $(etc i plain) $(host jq -r .extra "$(newest i)/unit.json")" 'nixos-system  plain true' \
+		'and the first container takes it already'
+	host nixunits delete -f -r i
 }
 
 each_suite shared
