@@ -77,6 +77,17 @@ images() {
 	ok 'and ends' eventually 20 host sh -c '! kill -0 $(cat /root/pid)'
 	unchanged 'and leaves nothing'
 
+	# And on this machine, whatever its own PID 1 is, with neither nix nor a store.
+	cp "$(host_root)/srv/out/web2.erofs" "$T/"
+	NIXUNITS_DIR=$T/none unshare --net "$REPO/build/nixunits" run --engine direct "$T/web2.erofs" >"$T/log" 2>&1 </dev/null &
+	pid=$!
+	ok 'the same image serves its page on this machine' \
+		eventually 20 nsenter -t $pid -n curl --silent --fail --max-time 2 -o "$T/page" http://192.168.20.2/
+	like "$(cat "$T/page" "$T/log")" '<h1>It runs' 'to a client on the other side of its veth'
+	kill $pid
+	wait $pid
+	is $? 0 'and shuts down'
+
 	# Files that are not whole.
 	not_run 'web2: damaged: the SHA-256 is' 'one byte changed' 'printf x | dd of=$1 bs=1 seek=20000000 conv=notrunc status=none'
 	not_run 'cut short' 'a truncated one' 'truncate -s 30000000 $1'
