@@ -208,7 +208,9 @@ static int make_fs(bool erofs, const char *stage, int fd, struct err *e)
 static int make_image(const char *id, bool erofs, int fd, struct source *s, struct err *e)
 {
 	autofree char *dir = store_unit_path(id), *stage = xfmt("%s/merged", dir);
-	autoclose int lock = store_lock(id, false, NULL, BUSY_WAIT_MS, e);
+	bool fresh = false;
+	/* One that the NixOS host declares has no directory before it is started. */
+	autoclose int lock = store_lock(id, store_in_nixos(id), &fresh, BUSY_WAIT_MS, e);
 	autoclose int base = lock < 0 ? -1 : store_lock_base(false, e);
 
 	if (base < 0)
@@ -222,6 +224,8 @@ static int make_image(const char *id, bool erofs, int fd, struct source *s, stru
 	umount2(stage, MNT_DETACH);
 	if (made)
 		rmdir(stage);
+	if (fresh)
+		rmdir(dir);
 	return failed ? err_wrap(e, "%s: ", id) : 0;
 }
 

@@ -138,6 +138,19 @@ images() {
 		nixunits image -o /srv/out/named.squashfs web9
 	unchanged 'it goes when the rest fails'
 
+	# A unit that a NixOS host declares has no store of its own: its closure is the host's.
+	host_sh 'd=/var/lib/nixunits; mkdir -p /etc/nixunits /nix/var/nix/db
+		cp -a $d/store/default/root/nix/store /nix/; cp -a $d/containers/web2/next/nix/store/. /nix/store/
+		cp $d/store/default/root/nix/var/nix/db/db.sqlite /nix/var/nix/db/
+		sed "s/\"web2\"/\"host2\"/" $d/containers/web2/next/unit.json >/etc/nixunits/host2.json
+		find $d/containers >/root/containers'
+	system=$(host nixunits unit -g system host2)
+	image -o /srv/out/host2.squashfs host2
+	is "$status $(host sh -c "unsquashfs -l /srv/out/host2.squashfs | grep -cE '^squashfs-root/nix/store/[^/]*\$'")" \
+		"0 $(host sh -c "nix-store -qR '$system' 2>/dev/null | wc -l")" "a unit of a NixOS host: its system's closure"
+	ok 'with nothing left among the units' host sh -c 'find /var/lib/nixunits/containers | cmp - /root/containers'
+	host rm -r /etc/nixunits /nix/store /nix/var /srv/out/host2.squashfs
+
 	# An initramfs of modules in all the forms that there are.
 	kernel=$("$REPO/t/host/kernel" "$SUITE" 2>"$T/kernel") || return 0
 	root=$(host_root)/srv/kernel/lib/modules/test
