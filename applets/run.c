@@ -34,15 +34,10 @@ static int run_extra(const struct unit *u)
 	return status;
 }
 
-/* In a process of its own, beside the supervisor. */
-static pid_t start_extra(const struct unit *u)
+static int on_ready(const struct unit *u)
 {
 	say("%s: ready", u->id);
-	pid_t child = u->extra ? fork() : -1;
-
-	if (child == 0)
-		_exit(run_extra(u));
-	return child;
+	return run_extra(u);
 }
 
 static int run_nspawn(const char *id, bool dry, bool extra)
@@ -72,7 +67,7 @@ static int run_main(int argc, char **argv)
 {
 	const char *engine = NULL, *stop = "30";
 	bool dry = false, extra = false;
-	struct direct d = { .ready = start_extra };
+	struct direct d = { .ready = on_ready };
 	const struct opt opts[] = {
 		{ 'e', "engine", "ENGINE", "nspawn or direct", .text = &engine },
 		{ 'n', "dry-run", NULL, "print nspawn's command, start nothing", .flag = &dry },

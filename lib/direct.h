@@ -19,7 +19,7 @@ struct direct {
 	bool rootless;       /* by an ordinary user */
 	bool degrade;        /* what the kernel lacks is done without */
 	unsigned int stop_s; /* how long its init may take to shut down */
-	pid_t (*ready)(const struct unit *u); /* see lib/sandbox */
+	int (*ready)(const struct unit *u); /* see lib/sandbox */
 };
 
 /* Whether `what` is a path: no id has a "/" or a ".". */

@@ -318,9 +318,10 @@ int enter_run(const struct enter *en, struct err *e)
 
 	if (id_check(en->id, e) < 0)
 		return -1;
-	if (!store_exists(en->id))
-		return err_set(e, NU_NO_UNIT, "%s: no such unit", en->id);
 	int running = machine_find(en->id, &m, e);
+	/* The direct engine runs documents and images as well. */
+	if (running <= 0 && !store_exists(en->id))
+		return err_set(e, NU_NO_UNIT, "%s: no such unit", en->id);
 	if (running == 0)
 		err_set(e, NU_FAILED, "%s: is not running", en->id);
 	if (running <= 0)

@@ -92,19 +92,26 @@ static int find_enrolled(const char *id, struct machine *m, struct err *e)
 
 int machine_enroll(struct enrolled *m, const char *id, struct err *e)
 {
-	struct stat st;
+	struct stat st = { .st_nlink = 0 };
+	autoclose int lock = -1;
 
 	m->path = xfmt(BOOK "/%s", id);
 	if (make_dirs(BOOK, 0755, e) < 0)
 		return -1;
-	m->lock = open(m->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (m->lock < 0)
-		return err_errno(e, "%s", m->path);
-	if (!book_lock(m->lock, F_OFD_SETLK))
-		return err_set(e, NU_BUSY, "is running already");
 	/* Its last holder may have removed it since it was opened. */
-	if (fstat(m->lock, &st) < 0 || st.st_nlink == 0)
-		return err_set(e, NU_BUSY, "has just ended: try again");
+	while (st.st_nlink == 0) {
+		cleanup_close(&lock);
+		/* Who could open it could lock it. */
+		lock = open(m->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (lock < 0)
+			return err_errno(e, "%s", m->path);
+		if (!book_lock(lock, F_OFD_SETLK))
+			return err_set(e, NU_BUSY, "is running already");
+		if (fstat(lock, &st) < 0)
+			return err_errno(e, "%s", m->path);
+	}
+	/* From here on machine_withdraw() removes it. */
+	m->lock = steal_fd(&lock);
 	return ftruncate(m->lock, 0) < 0 ? err_errno(e, "%s", m->path) : 0;
 }
 
@@ -120,7 +127,7 @@ int machine_leader(struct enrolled *m, pid_t leader, struct err *e)
 
 void machine_withdraw(struct enrolled *m)
 {
-	if (m->lock >= 0 && book_lock(m->lock, F_OFD_SETLK))
+	if (m->lock >= 0)
 		unlink(m->path);
 	cleanup_close(&m->lock);
 	cleanup_free(&m->path);

@@ -25,7 +25,7 @@ struct typed {
 	size_t at, n;
 };
 
-static void copy_size(int from, int pty)
+void relay_size(int from, int pty)
 {
 	struct winsize size;
 
@@ -91,7 +91,7 @@ static void carry(int pty, int pidfd, int in, int out)
 
 		if (resized) {
 			resized = 0;
-			copy_size(in, pty);
+			relay_size(in, pty);
 		}
 		if (n < 0 && errno != EINTR)
 			return;
@@ -123,7 +123,7 @@ void relay(int pty, int pidfd, int in, int out)
 		changed = tcsetattr(in, TCSADRAIN, &raw) == 0;
 		sigaction(SIGWINCH, &act, NULL);
 	}
-	copy_size(in >= 0 ? in : out, pty);
+	relay_size(in >= 0 ? in : out, pty);
 	carry(pty, pidfd, in, out);
 	if (changed)
 		tcsetattr(in, TCSADRAIN, &was);

@@ -8,5 +8,7 @@
  * to `out`. What the process leaves running on the pty is not waited for. Leaves pty
  * in non-blocking mode. */
 void relay(int pty, int pidfd, int in, int out);
+/* Gives pty the size of the terminal `from`, where that is one: before what runs on it asks. */
+void relay_size(int from, int pty);
 
 #endif

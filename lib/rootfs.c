@@ -100,12 +100,12 @@ int rootfs_bind_point(int root, const struct bind *b, uint32_t uid, struct err *
 	struct stat st;
 
 	if (stat(b->source, &st) < 0)
-		return err_errno(e, "bind %s: source %s", quoted(b->target), quoted(b->source));
+		return err_errno(e, "%s: source %s", quoted(b->target), quoted(b->source));
 	act_as(uid);
 	int ret = S_ISDIR(st.st_mode) ? make_points(root, &b->target, 1, e) :
 					root_touch(root, b->target, e);
 	act_as(0);
-	return ret < 0 ? err_wrap(e, "bind target ") : 0;
+	return ret < 0 ? err_wrap(e, "target ") : 0;
 }
 
 /* Attaches a mount, whose descriptor it closes, in the container's tree. */
@@ -353,11 +353,12 @@ static int make_console(const struct rootfs *r, int root, int *console, struct e
 	if (ptmx < 0 || dev < 0 || ioctl(ptmx, TIOCSPTLCK, &off) < 0 ||
 	    ioctl(ptmx, TIOCGPTN, &number) < 0)
 		return err_errno(e, "a pseudo terminal for /dev/console");
-	autofree char *slave = xfmt("pts/%u", number);
-	if (mknodat(dev, "console", S_IFREG | 0600, 0) < 0 ||
-	    (!r->rootless && fchownat(dev, slave, r->uid, r->uid + 5, 0) < 0))
+	autofree char *name = xfmt("/dev/pts/%u", number);
+	autoclose int slave = root_open(root, name, O_PATH | O_NOFOLLOW);
+	if (slave < 0 || mknodat(dev, "console", S_IFREG | 0600, 0) < 0 ||
+	    (!r->rootless && fchownat(slave, "", r->uid, r->uid + 5, AT_EMPTY_PATH) < 0))
 		return err_errno(e, "/dev/console");
-	if (put(root, "/dev/console", mnt_clone_all(dev, slave, -1, false, e), e) < 0)
+	if (put(root, "/dev/console", mnt_clone_all(slave, "", -1, false, e), e) < 0)
 		return -1;
 	*console = steal_fd(&ptmx);
 	return 0;
@@ -436,7 +437,10 @@ static int mask(const struct pool *pool, int root, const char *path, struct err 
 		return err_errno(e, "%s", path);
 	if (S_ISDIR(st.st_mode))
 		return put_dir(pool, root, path, 0, 0, &empty, e);
-	return put(root, path, mnt_clone_all(root, "dev/null", -1, true, e), e);
+	/* /dev is where the tree's own symlinks lead, never ours. */
+	autoclose int null = root_open(root, "/dev/null", O_PATH | O_NOFOLLOW);
+	return null < 0 ? err_errno(e, "/dev/null, in the container") :
+			  put(root, path, mnt_clone_all(null, "", -1, true, e), e);
 }
 
 static int protect(const struct pool *pool, int root, struct err *e)
@@ -496,6 +500,16 @@ static int make_memory(const struct rootfs *r, int root, int inmate, struct pool
 	return protect(pool, root, e);
 }
 
+/* Whoever laid them there, they are the host's. */
+static int forbid_devices(int root, struct err *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NODEV };
+
+	int done = syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
+			   sizeof(attr));
+	return done < 0 ? err_errno(e, "the root directory: nodev") : 0;
+}
+
 int rootfs_make(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e)
 {
 	*made = (struct rootfs_made){ .root = -1, .console = -1, .notify = -1 };
@@ -504,6 +518,8 @@ int rootfs_make(const struct rootfs *r, int inmate, struct rootfs_made *made, st
 	if (store < 0 && r->n_layers)
 		return err_wrap(e, "/nix/store: ");
 	autoclose int root = make_top(r, e);
+	if (root >= 0 && r->u->private_users && forbid_devices(root, e) < 0)
+		return -1;
 	if (root < 0 || rootfs_populate(root, r->u, r->machine_id, r->uid, e) < 0)
 		return -1;
 	if (store >= 0 && put(root, "/nix/store", steal_fd(&store), e) < 0)

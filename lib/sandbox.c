@@ -114,9 +114,15 @@ static _Noreturn void be_init(struct run *r)
 	pid_t child = vfork();
 	if (child == 0)
 		become(r, r->s->command);
+	if (child < 0) {
+		struct err e;
+
+		err_errno(&e, "a process for %s, in the container", plain(r->s->command[0]));
+		give_up(r, &e);
+	}
 	/* Nothing of ours stays open in it: not the way home, not a lock. */
 	syscall(SYS_close_range, 3, ~0U, 0);
-	for (int dead = 0, status; child > 0;) {
+	for (int dead = 0, status;;) {
 		int number = sigwaitinfo(&all, NULL);
 
 		if (number > 0 && number != SIGCHLD)
@@ -126,7 +132,6 @@ static _Noreturn void be_init(struct run *r)
 				_exit(WIFEXITED(status) ? WEXITSTATUS(status) :
 							  128 + WTERMSIG(status));
 	}
-	_exit(NU_FAILED);
 }
 
 /* Where all that there is to do is to set the loopback up, the container does it. */
@@ -306,17 +311,52 @@ static int await_exec(struct run *r, struct err *e)
 	return 0;
 }
 
-/* In a process of its own, which ends with the container's console. */
+static int orphan;
+
+static void on_orphaned(int number)
+{
+	(void)number;
+	syscall(SYS_pidfd_send_signal, orphan, SIGKILL, NULL, 0);
+}
+
+/* Where our terminal is, for what is shown there. */
+static int terminal(const struct run *r)
+{
+	return r->tty[1] ? STDOUT_FILENO : r->tty[2] ? STDERR_FILENO : STDIN_FILENO;
+}
+
+/* In a process of its own, which ends with the container's console. An init may have done
+ * away with its parent's death signal: so the relay, which every init has, ends it. */
 static pid_t start_relay(const struct run *r)
 {
+	pid_t us = getpid();
+
 	fflush(stdout);
 	pid_t child = r->made.console < 0 ? -1 : fork();
+	if (child == 0) {
+		orphan = r->pidfd;
+		signal(SIGPWR, on_orphaned);
+		prctl(PR_SET_PDEATHSIG, SIGPWR);
+		if (getppid() != us)
+			raise(SIGPWR);
+		relay(r->made.console, r->pidfd, isatty(STDIN_FILENO) ? STDIN_FILENO : -1,
+		      terminal(r));
+		_exit(0);
+	}
+	return child;
+}
+
+/* With the signals that were blocked before us, and none of what is typed. */
+static pid_t start_ready(const struct run *r, const sigset_t *mask)
+{
+	fflush(stdout);
+	pid_t child = fork();
 
 	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGHUP);
-		relay(r->made.console, r->pidfd, isatty(STDIN_FILENO) ? STDIN_FILENO : -1,
-		      r->tty[1] ? STDOUT_FILENO : r->tty[2] ? STDERR_FILENO : STDIN_FILENO);
-		_exit(0);
+		autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		sigprocmask(SIG_SETMASK, mask, NULL);
+		_exit(dup2(null, STDIN_FILENO) < 0 ? NU_FAILED : r->s->ready(r->s->fs.u));
 	}
 	return child;
 }
@@ -358,7 +398,7 @@ static int exit_status(const struct run *r, int status)
 }
 
 /* Until the container's first process has ended; its exit status. */
-static int supervise(const struct run *r, int signals, struct err *e)
+static int supervise(const struct run *r, int signals, const sigset_t *mask, struct err *e)
 {
 	const struct sandbox *s = r->s;
 	pid_t relaying = start_relay(r), extra = -1;
@@ -385,7 +425,7 @@ static int supervise(const struct run *r, int signals, struct err *e)
 		/* All it says is taken, or its init would once wait for us. */
 		if (fds[1].revents && is_ready(r) && !ready) {
 			ready = true;
-			extra = s->ready(s->fs.u);
+			extra = start_ready(r, mask);
 		}
 		if (!fds[0].revents || read(signals, &info, sizeof(info)) != sizeof(info))
 			continue;
@@ -451,9 +491,7 @@ static int make_leaf(struct run *r, struct err *e)
 static int leave_home(struct run *r, struct err *e)
 {
 	r->mnt_ns = open_ns(0, "mnt", e);
-	if (r->mnt_ns < 0)
-		return -1;
-	return chdir("/") < 0 ? err_errno(e, "/") : mnt_unshare(e);
+	return r->mnt_ns < 0 ? -1 : mnt_unshare(e);
 }
 
 /* An ordinary user has no right to: and nothing there that he would need. */
@@ -479,6 +517,8 @@ static int start(struct run *r, struct err *e)
 	    set_rlimits(r, e) < 0 || make_network(r, e) < 0 ||
 	    rootfs_make(&r->s->fs, r->pidfd, &r->made, e) < 0 || come_home(r, e) < 0)
 		return -1;
+	if (r->made.console >= 0)
+		relay_size(isatty(STDIN_FILENO) ? STDIN_FILENO : terminal(r), r->made.console);
 	if (await_exec(r, e) < 0)
 		return -1;
 	return r->s->fs.rootless ? 0 : machine_leader(&r->enrolled, r->pid, e);
@@ -498,8 +538,9 @@ static void tidy(struct run *r)
 	if (r->netns >= 0 && (u->net.n_ifaces || u->net.n_forwards) &&
 	    (net_down_inside(u->id, r->netns, NULL, &e) < 0 || net_down(u->id, NULL, &e) < 0))
 		warn("%s: %s", u->id, e.text);
-	machine_withdraw(&r->enrolled);
+	/* From then on another can start, in a cgroup of the same name. */
 	leaf_remove(&r->leaf);
+	machine_withdraw(&r->enrolled);
 	close_ends(&r->gate);
 	close_ends(&r->report);
 	cleanup_close(&r->pidfd);
@@ -516,13 +557,16 @@ int sandbox_run(struct sandbox *s, struct err *e)
 	struct run r = { .s = s, .pidfd = -1, .mnt_ns = -1, .gate = closed,
 			 .report = closed, .leaf = LEAF_NONE, .made = { -1, -1, -1 }, .netns = -1,
 			 .enrolled = ENROLLED_NONE };
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, was_pipe;
 	sigset_t was;
 	int status = -1;
 
 	s->fs.userns = -1;
+	/* That nobody reads any more what we say is no reason not to tidy up. */
+	sigaction(SIGPIPE, &ignore, &was_pipe);
 	autoclose int signals = open_signals(&was, e);
 	if (signals >= 0 && start(&r, e) == 0) {
-		status = supervise(&r, signals, e);
+		status = supervise(&r, signals, &was, e);
 		r.ended = true;
 	} else if (r.mnt_ns >= 0) {
 		struct err ignored;
@@ -530,5 +574,6 @@ int sandbox_run(struct sandbox *s, struct err *e)
 	}
 	tidy(&r);
 	sigprocmask(SIG_SETMASK, &was, NULL);
+	sigaction(SIGPIPE, &was_pipe, NULL);
 	return status;
 }

@@ -21,9 +21,9 @@ struct sandbox {
 	char **command;    /* run by a small init of ours; NULL: the unit's own init */
 	uint64_t caps;     /* the bounding set */
 	unsigned int stop_s; /* how long its init may take to shut down */
-	/* Called when the init says that it is ready: starts a process, whose failure stops the
-	 * container. Returns it; -1: none. */
-	pid_t (*ready)(const struct unit *u);
+	/* Called in a process of its own when the init says that it is ready. Returns its exit
+	 * status: a failure stops the container. */
+	int (*ready)(const struct unit *u);
 };
 
 /* Runs the unit to its end. Returns the exit status of the command, 128+n where signal n

@@ -12,7 +12,7 @@ mkdir -p "$T/root/bin" "$T/lower/own" "$T/base/shared" "$T/out"
 chmod 755 "$T"
 busybox=$(command -v busybox)
 cp "$busybox" "$T/root/bin/"
-for program in stat sh cat echo id ls ps sleep hostname touch mkdir true kill ip head; do
+for program in stat sh cat echo id ls ps sleep hostname touch mkdir true kill ip head stty grep readlink; do
 	ln -s busybox "$T/root/bin/$program"
 done
 
@@ -90,6 +90,17 @@ run "$N" run --store "$T/root" "$T/unit.json" -- /nix/store/bin/busybox ls -ld /
 succeeds 'without a root directory it has one in memory'
 like "$out" '^drwxr-xr-x .* 0 +0 .* /$' 'of its own'
 not_ok 'without traces' test -e "$T/lower/x"
+ln -s root "$T/relative"
+run sh -c "cd '$T' && '$N' run --root relative --store lower unit.json -- ls /nix/store"
+is "$out" own 'a relative path is of where we are'
+mknod "$T/root/zero" c 1 5
+run direct head -c 1 /zero
+like "$err" '/zero: Permission denied' 'a device that lies in it is none'
+rm "$T/root/zero" "$T/relative"
+mkfifo "$T/fifo"
+cat "$T/unit.json" >"$T/fifo" &
+run "$N" run --root "$T/root" "$T/fifo" -- echo hi
+is "$out" hi 'a document in a pipe'
 
 # Binds, also where the container has laid a trap.
 echo secret >"$T/out/host"
@@ -107,6 +118,17 @@ run with '.bind = [{source: "'"$T"'/source", target: "/trap/in", readOnly: false
 is "$(ls "$T/out")" host 'a symlink leads no bind out of the container'
 not_ok 'nor does ".."' test -e /in
 rm "$T/root/trap" "$T/root/up"
+# A tree whose /dev leads, on the host, to a file of the host's.
+elsewhere=$(mktemp -d /var/tmp/t-direct.XXXXXX)
+at_exit rm -r "$elsewhere"
+mkdir -p "$T/tree$elsewhere"
+cp -a "$T/root/bin" "$T/tree/"
+ln -s "$elsewhere" "$T/tree/dev"
+ln -s "$T/out/host" "$elsewhere/null"
+run "$N" run --root "$T/tree" "$T/unit.json" -- \
+	sh -c 'cat /proc/kallsyms /proc/kcore /proc/kmsg /proc/keys /proc/timer_list; ls /dev/null'
+like "$out" '^/dev/null$' 'a symlink for /dev is followed in the container'
+unlike "$out" secret 'and nowhere else'
 
 # Signals, terminals, orphans.
 cat >"$T/root/bin/traps" <<'X'
@@ -145,6 +167,8 @@ run script -qec "'$N' run --root '$T/root' '$T/unit.json' -- terminal" /dev/null
 # script(1) may have the end of its own input echoed before it, as "^@".
 like "$out" '^(\^@)?own' 'it has a terminal that it controls'
 is "$(head -1 "$T/root/terminal")" "$(tail -1 "$T/root/terminal")" 'its own'
+run script -qec "stty cols 99 rows 33; '$N' run --root '$T/root' '$T/unit.json' -- stty size" /dev/null
+like "$out" '33 99' 'of the size of ours from the beginning'
 unlike "$(direct inmate)" 'descriptor' 'it holds none of our descriptors'
 
 # Limits.
@@ -158,6 +182,84 @@ if (ulimit -n 200; prlimit --nofile=300:400 true) 2>/dev/null; then
 	is "$(cat "$T/raised")" "$(printf '300\n400')" 'also above our own'
 else
 	skip 'this machine has no CAP_SYS_RESOURCE' 'also above our own'
+fi
+
+run with '.limits = {rlimits: {nproc: {soft: 1, hard: 1}}}' true
+is "$status" 1 'one that leaves no room for the command is an error'
+like "$err" 't-direct: a process for true, in the container: Resource' 'that says so'
+
+# An init.
+mkdir -p "$T/boot/nix/store/s" "$T/boot/root"
+cp -a "$T/root/bin" "$T/boot/"
+cat >"$T/init.c" <<'X'
+/* It says that it is ready, does away with the signal of its parent's death, and ends when told. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+int main(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	prctl(PR_SET_PDEATHSIG, 0);
+	strcpy(to.sun_path, getenv("NOTIFY_SOCKET"));
+	sendto(socket(AF_UNIX, SOCK_DGRAM, 0), "READY=1", 7, 0, (void *)&to, sizeof(to));
+	while (sigwaitinfo(&all, NULL) != SIGRTMIN + 3)
+		;
+	return 0;
+}
+X
+cc -static -O1 -o "$T/boot/nix/store/s/init" "$T/init.c" || bail_out 'no compiler'
+supervisor() { sed -n s/^SUPERVISOR=//p /run/nixunits/t-direct 2>/dev/null | grep .; }
+{ "$N" run --root "$T/boot" "$T/unit.json" </dev/null 2>&1; echo $? >"$T/status"; } | true &
+ok 'it is found' eventually 10 supervisor
+is "$(stat -c %a /run/nixunits/t-direct)" 600 'by an entry that nobody else can lock'
+sleep 0.3
+kill -TERM "$(supervisor)"
+wait
+is "$(cat "$T/status")" 0 'SIGTERM shuts it down, be there no reader of what we say'
+is "$(traces)" "$before" 'and all is tidied up'
+"$N" run --root "$T/boot" "$T/unit.json" </dev/null 2>/dev/null &
+eventually 10 supervisor >/dev/null
+sleep 0.3
+kill -KILL "$(supervisor)"
+ok 'it dies with its supervisor, like it or not' eventually 10 sh -c '! pgrep -fx /nix/store/s/init'
+wait
+document '.extra = "readlink /proc/self/fd/0 >/said; grep SigBlk /proc/self/status >>/said; exit 3"' >"$T/extra.json"
+run timeout 20 "$N" run --root "$T/boot" "$T/extra.json" </dev/zero
+is "$status" 1 'an extra that fails ends it'
+like "$err" 'extra: exit status 3' 'and is said'
+is "$(cat "$T/boot/said")" "$(printf '/dev/null\nSigBlk:\t0000000000000000')" \
+	'it has neither our input nor the signals that we hold back'
+
+# Who comes when another goes.
+for i in 1 2 3 4; do
+	for j in $(seq 40); do
+		timeout -s TERM 0.05 "$N" run --root "$T/boot" "$T/unit.json" </dev/null 2>>"$T/said" || true
+	done &
+done
+wait
+like "$(cat "$T/said")" 'running already' 'four at once get in the way of each other'
+is "$(grep -v 'ready$\|running already$' "$T/said")" '' 'and none is ended by the end of another'
+if command -v strace >/dev/null; then
+	strace -fo "$T/trace" -e trace=fcntl -e inject=fcntl:delay_enter=1000000:when=4+ \
+		"$N" run --root "$T/root" "$T/unit.json" -- true 2>/dev/null & late=$!
+	eventually 5 test -e /run/nixunits/t-direct
+	direct sleep 1.5
+	direct sleep 5 & other=$!
+	eventually 5 supervisor >/dev/null
+	wait $late
+	run direct true
+	is "$status" 4 'one that came in vain takes nobody else'"'"'s entry away'
+	kill "$(supervisor)"
+	wait $other
+else
+	skip 'no strace' 'one that came in vain takes nobody else'"'"'s entry away'
 fi
 
 # Escapes: see the table in nu-run(1).
@@ -213,6 +315,11 @@ succeeds 'unless that is accepted'
 run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --root "$T/theirs" "$T/unit.json" -- true
 like "$err" 'only root.*--rootless' 'without --rootless it is root alone'
 
+document '.network.private = false' >"$T/shared.json"
+run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --root "$T/theirs" \
+	"$T/shared.json" -- true
+like "$err" 'network.private: false: an ordinary user' 'nor share its network'
+
 # Bad input changes nothing.
 document '.version = 2' >"$T/bad.json"
 run "$N" run --root "$T/root" "$T/bad.json" -- true
@@ -226,7 +333,7 @@ like "$err" "/nix/store: $T/none: .*No such file" 'a layer that is not there'
 run "$N" run --root "$T/none" "$T/unit.json" -- true
 like "$err" "the root directory: $T/none: .*No such file" 'nor the root directory'
 run with '.bind = [{source: "/none", target: "/x", readOnly: true}]' true
-like "$err" 'bind "/x": source "/none": No such file' 'nor what is to be bound'
+like "$err" 't-direct: bind "/x": source "/none": No such file' 'nor what is to be bound'
 mkdir -p "$NIXUNITS_DIR"
 awk 'BEGIN { for (b = 524288; b <= 1878982656; b += 65536) print b, "u" b }' >"$NIXUNITS_DIR/uidmap"
 run direct true

@@ -73,7 +73,11 @@ int main(void)
 	struct io_uring_params ring = { 0 };
 	union bpf_attr bpf = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4,
 			       .max_entries = 1 };
-	struct file_handle handle = { .handle_bytes = 0 };
+	/* FILEID_INO32_GEN, and ext4's root directory: the host's, above ours. */
+	struct {
+		struct file_handle head;
+		unsigned int inode, generation;
+	} handle = { { .handle_bytes = 8, .handle_type = 1 }, 2, 0 };
 	struct timeval now = { 0 };
 	char self[64];
 
@@ -104,7 +108,7 @@ int main(void)
 	tell("perf", syscall(SYS_perf_event_open, &perf, 0, -1, -1, 0));
 	tell("io_uring", syscall(SYS_io_uring_setup, 4, &ring));
 	tell("userfaultfd", syscall(SYS_userfaultfd, 0));
-	tell("a file by its handle", syscall(SYS_open_by_handle_at, AT_FDCWD, &handle, O_RDONLY));
+	tell("a file by its handle", syscall(SYS_open_by_handle_at, AT_FDCWD, &handle.head, O_RDONLY));
 	tell("trace PID 1", ptrace(PTRACE_SEIZE, 1, 0, 0));
 	tell("read PID 1's memory", try_open("/proc/1/mem", O_RDWR));
 	tell("PID 1's program", try_open("/proc/1/exe", O_RDWR));
