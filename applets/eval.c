@@ -58,6 +58,7 @@ static int eval_main(int argc, char **argv)
 		  .text = &nixpkgs },
 		{ 'g', "get", "FIELD", "only this field, and no more of the evaluation",
 		  .text = &field },
+		{ 0, "only", "FIELD", "the same", .text = &field },
 		{ 'd', "debug", NULL, "show all that nix says, with traces", .flag = &trace },
 		{ 0 },
 	};

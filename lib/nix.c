@@ -19,6 +19,7 @@
 enum { ACT_BUILDS = 104, ACT_BUILD = 105, RESULT_LOG = 101, RESULT_PROGRESS = 105 };
 enum { LEVEL_ERROR = 0, LEVEL_WARNING = 1, LEVEL_INFO = 3 };
 
+#define LOG_LINES 10 /* of a builder, that are shown when it fails */
 #define GRACE_MS 3000 /* from the request to end until the end */
 
 /* What is shown while nix works: one line, rewritten on a terminal; a line for each
@@ -226,6 +227,7 @@ static void on_event(struct nix *nix, struct progress *p, const cJSON *j)
 	} else if (streq(name, "start") && kind == ACT_BUILDS) {
 		p->builds_id = number;
 	} else if (streq(name, "start") && kind == ACT_BUILD && cJSON_IsString(first)) {
+		strv_free(&nix->log);
 		progress_building(p, first->valuestring);
 	} else if (streq(name, "result") && kind == RESULT_PROGRESS && number == p->builds_id) {
 		const cJSON *second = cJSON_GetArrayItem(fields, 1);
@@ -233,10 +235,17 @@ static void on_event(struct nix *nix, struct progress *p, const cJSON *j)
 		p->done = cJSON_IsNumber(first) ? first->valuedouble : 0;
 		p->expected = cJSON_IsNumber(second) ? second->valuedouble : 0;
 		progress_draw(p, false);
-	} else if (streq(name, "result") && kind == RESULT_LOG && cJSON_IsString(first) &&
-		   nix->trace) {
-		progress_clear(p);
-		fprintf(stderr, "%s\n", first->valuestring);
+	} else if (streq(name, "result") && kind == RESULT_LOG && cJSON_IsString(first)) {
+		if (nix->trace) {
+			progress_clear(p);
+			fprintf(stderr, "%s\n", first->valuestring);
+			return;
+		}
+		if (nix->log.n == LOG_LINES) {
+			free(nix->log.v[0]);
+			memmove(nix->log.v, nix->log.v + 1, --nix->log.n * sizeof(*nix->log.v));
+		}
+		strv_add(&nix->log, first->valuestring);
 	}
 }
 
@@ -388,6 +397,11 @@ int nix_run(struct nix *nix, struct err *e)
 
 void nix_errors(const struct nix *nix)
 {
+	/* Some versions of nix say it themselves. */
+	bool wanted = nix->errors.n && strstr(nix->errors.p, "builder") &&
+		      !strstr(nix->errors.p, "log lines");
+	for (size_t i = 0; wanted && i < nix->log.n; i++)
+		fprintf(stderr, "> %s\n", nix->log.v[i]);
 	if (nix->errors.n)
 		fputs(nix->errors.p, stderr);
 }
@@ -396,6 +410,7 @@ void nix_free(struct nix *nix)
 {
 	strv_free(&nix->argv);
 	strv_free(&nix->shares);
+	strv_free(&nix->log);
 	buf_free(&nix->out);
 	buf_free(&nix->errors);
 }

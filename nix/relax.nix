@@ -95,10 +95,13 @@ in
     when = service: service.Type or "" == "dbus";
     change =
       _: service:
+      let
+        without = command: lib.replaceStrings [ " --enable-dbus" ] [ "" ] "${command}";
+      in
       removeAttrs service [ "BusName" ]
       // {
         Type = "exec";
-        ExecStart = lib.replaceStrings [ " --enable-dbus" ] [ "" ] service.ExecStart;
+        ExecStart = if lib.isList service.ExecStart then map without service.ExecStart else without service.ExecStart;
       };
   }
 ]

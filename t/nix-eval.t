@@ -68,6 +68,9 @@ gives '{ config = throw "evaluated"; network.interfaces.veth.ip4 = "10.0.0.2/31"
 	network.interfaces.veth.ip4 '["10.0.0.2/31"]' 'the network does not need the config'
 gives '{ config = { a = throw "evaluated"; }; bind = "/srv"; }' \
 	'bind' '[{"readOnly": false, "source": "/srv", "target": "/srv"}]' 'nor do binds'
+printf '%s' '{ config = throw "evaluated"; network.interfaces.veth.ip4 = "10.0.0.2/31"; }' >"$T/only.nix"
+is "$(env -u NIX_CONFIG -u NIX_STATE_DIR -u NIX_CONF_DIR NIXUNITS_NIX="$REPO/nix" "$REPO/build/nixunits" eval -n "$T/only.nix" \
+	-i t -p "$REPO/nix/debian" --only network.interfaces.veth.ip4 2>&1 | jq -c .)" '["10.0.0.2/31"]' 'nu-eval --only network neither'
 run declared '{ network.interfaces = throw "evaluated"; bind = throw "evaluated"; config.services.httpd.enable = true; }' \
 	document.system
 succeeds 'the config needs neither'

@@ -45,6 +45,13 @@ leaks() {
 	run host_sh 'cd /root; nixunits build -n leak.nix -i x -p debian+/nowhere'
 	is "$status" 2 'NixOS modules from nowhere are refused'
 	like "$err" '/nowhere' 'by name'
+	host_put /root/fails.nix <<-'X'
+		{ config = { pkgs, ... }: { environment.etc.x.source = pkgs.runCommand "fails" { } "echo why it fails; false"; }; }
+	X
+	run host_sh 'cd /root; nixunits build -n fails.nix -i fails -p debian'
+	is "$status" 1 'what does not build is an error'
+	like "$err" '^ *> why it fails$' 'which shows what the builder said'
+	like "$err" "builder for .*-fails\\.drv' failed" 'and which one it was'
 	host nixunits delete -f -r leak
 }
 

@@ -79,6 +79,18 @@ kept out' 'a sandboxed service runs as its user, writes where it may and nowhere
 	is "$(inside ps -e -o comm= | sort | uniq | grep -vx -e ps | tr '\n' ' ')" 'httpd systemd systemd-journal ' \
 		'by systemd, the journal and httpd alone'
 	host nixunits delete -f -r web2
+
+	# The same with a D-Bus.
+	unit=bus
+	run host_sh 'nixunits build -i bus -n /src/t/real/bus.nix -p debian+/var/tmp/tree -s'
+	succeeds 'a container with a D-Bus builds and starts'
+	eventually 20 settled
+	is "$(inside systemctl show -P Type -P ActiveState dnsmasq)" 'dbus
+active' 'a service is ready when it says so on the bus'
+	like "$(inside dbus-send --system --print-reply --dest=uk.org.thekelleys.dnsmasq /uk/org/thekelleys/dnsmasq \
+		uk.org.thekelleys.GetVersion)" '^ *string "2\.' 'and answers there'
+	is "$(inside systemctl --failed --plain --no-legend)" '' 'no unit failed'
+	host nixunits delete -f -r bus
 	is "$(host_sh 'ip -brief link | grep -c nu- || true')" 0 'nothing of it is left'
 
 	# The module for NixOS hosts, in one.

@@ -147,6 +147,7 @@ let
           kbd = pkgs.emptyDirectory;
         };
       systemdMinimal = pkgs.systemd;
+      makeDBusConf = import ./dbus.nix { inherit pkgs; };
       # The kernel is the host's.
       linuxPackages = {
         inherit (pkgs) stdenv;

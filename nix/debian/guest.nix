@@ -81,6 +81,13 @@ in
       "systemd-update-done.service"
       "systemd-vconsole-setup.service"
     ];
+    # Its configuration is where NixOS has it.
+    systemd.services.dbus = lib.mkIf config.services.dbus.enable {
+      serviceConfig.ExecStart = [
+        ""
+        "${pkgs.dbus}/bin/dbus-daemon --config-file=/etc/dbus-1/system.conf --address=systemd: --nofork --nopidfile --systemd-activation --syslog-only"
+      ];
+    };
     # Made by init above.
     environment.usrbinenv = null;
     system.activationScripts = {

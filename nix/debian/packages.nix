@@ -212,7 +212,7 @@ in
     };
     libcap.debian = [ "libcap2-bin" ];
     kmod.mainProgram = "kmod";
-    dbus.debian = [ "dbus" "dbus-bin" "dbus-daemon" ];
+    dbus.debian = [ "dbus" "dbus-bin" "dbus-daemon" "dbus-system-bus-common" "dbus-session-bus-common" ];
     iana-etc = {
       debian = [ "netbase" ];
       conffiles = [ "services" "protocols" ];
