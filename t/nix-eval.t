@@ -45,15 +45,23 @@ refuses() {
 	fi
 }
 
-# The README's examples.
+# The examples of the documentation. golden NAME ID [DIRECTORY]
 golden() {
-	run evaluate "$GOLDEN/$1.nix" document --argstr parameters "$GOLDEN/$2.json" --argstr id "$2"
+	run evaluate "${3:-$GOLDEN}/$1.nix" document --argstr parameters "${3:-$GOLDEN}/$2.json" --argstr id "$2"
+	succeeds "$1.nix with $2.json evaluates"
 	printf '%s' "$out" | sed -E 's,/nix/store/[a-z0-9]{32}-,/nix/store/HASH-,g' | jq -S . >"$T/golden"
 	[ -z "${UPDATE:-}" ] || cp "$T/golden" "$GOLDEN/$2.unit.json"
 	is "$(cat "$T/golden")" "$(cat "$GOLDEN/$2.unit.json")" "$1.nix with $2.json: the unit document"
 }
 golden web_default web2
 golden router router1
+awk '/^## /{ here = /larger declaration/ } here && /^```/ { code = $0 == "```nix"; next } here && code' "$REPO/README.md" >"$T/large.nix"
+awk '/^## /{ here = /A declaration/ } here && /^```/ { code = $0 == "```nix"; next } here && code' "$REPO/nix/README.md" >"$T/small.nix"
+echo '{ caps_allow = [ "CAP_NET_RAW" ]; }' >"$T/site.nix"
+echo '{"number": 7}' >"$T/large.json"
+echo '{"ip4": "10.0.0.4/31"}' >"$T/small.json"
+golden large large "$T"
+golden small small "$T"
 
 # What the shared base holds.
 base=$(evaluate "$GOLDEN/web_default.nix" document.system --argstr id dummy 2>/dev/null)
@@ -176,6 +184,9 @@ succeeds 'specialArgs reach the modules of config'
 gives '{ imports = [ { bind = "/a"; } ({ properties, ... }: { bind = [ "/b" ]; }) ]; bind = "/c"; }' bind '[
 	{"source": "/b", "target": "/b", "readOnly": false}, {"source": "/a", "target": "/a", "readOnly": false},
 	{"source": "/c", "target": "/c", "readOnly": false}]' 'a declaration imports declarations'
+run declared '{ config = { pkgs, ... }: { nixpkgs.config.allowUnfree = true; nixpkgs.overlays = [ (_: _: { mine = "y"; }) ];
+	environment.etc.x.text = pkgs.mine; }; }' document.system
+succeeds 'a configuration and overlays of nixpkgs'
 echo '{"name": {"first": "x"}}' >"$T/parameters.json"
 run declared '{ properties, ... }: { extra = properties.name.first; }' document.extra --argstr parameters "$T/parameters.json"
 is "$out" '"x"' 'properties are the parameters'

@@ -15,6 +15,7 @@
     config = lib.mkOption {
       type = lib.types.attrs;
       default = { };
+      apply = _: { };
       description = "nixpkgs' configuration; Debian's packages have none, so it has no effect.";
     };
     hostPlatform = lib.mkOption {
