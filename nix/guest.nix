@@ -85,7 +85,7 @@ in
       # The closure does not depend on the id: the container's name is given at its start.
       # This one is for modules that write a name into a file, where none would be an error.
       networking.hostName = mkDefault "container";
-      environment.etc.hostname.enable = mkDefault false;
+      environment.etc.hostname.enable = mkDefault (config.networking.hostName != "container");
       systemd.package = mkDefault pkgs.systemdMinimal;
       systemd.suppressedSystemUnits = [
         "autovt@.service"

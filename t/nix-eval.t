@@ -381,6 +381,9 @@ is "$(instantiate -E "let r = import $REPO/nix/relax.nix { lib = import $REPO/ni
 	map (x: x.directive) (builtins.filter (x: x.why or \"\" == \"\") r)")" '[]' 'each has its reason'
 is "$(guest '{ systemdDeps = "x"; config.systemd.services.x.script = "true"; }' 'c.guest.config.systemd.services.x.after')" \
 	'["nixunits-wait.service"]' 'systemdDeps wait for the network'
+is "$(guest '{ config.networking.hostName = "own"; }' 'c.guest.config.environment.etc.hostname.enable')$(
+	guest '{ }' 'c.guest.config.environment.etc.hostname.enable')" truefalse \
+	'a name of its own is the guest'"'"'s, if it declares one'
 is "$(guest '{ }' 'c.guest.config.systemd.services.nixunits-wait.serviceConfig.ExecStart')" '"/toolbox/bin/nixunits wait"' \
 	'the network is waited for by the toolbox'
 is "$(guest '{ }' 'map (o: o.name) (lib.filter (o: o.description == null || o.description == "") (lib.optionAttrSetToDocList c.options))')" \
