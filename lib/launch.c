@@ -28,6 +28,8 @@ struct run {
 	const struct unit *u;
 	struct place at;
 	uint32_t uid_base;
+	/* Held until systemd-machined has it: against the direct engine. */
+	struct enrolled enrolled;
 };
 
 /* The mount points are made here, owned by the container's root: the ones nspawn
@@ -48,7 +50,7 @@ static int prepare(struct run *r, struct err *e)
 {
 	autoclose int userns = -1;
 
-	if (setup_check(r->u, e) < 0)
+	if (setup_check(r->u, e) < 0 || machine_enroll(&r->enrolled, r->u->id, e) < 0)
 		return -1;
 	if (r->u->private_users) {
 		if (uid_alloc(r->u->id, &r->uid_base, e) < 0)
@@ -57,9 +59,6 @@ static int prepare(struct run *r, struct err *e)
 		if (userns < 0)
 			return -1;
 	}
-	struct machine m;
-	if (machine_find(r->u->id, &m, e) == 1 && m.supervisor)
-		return err_set(e, NU_BUSY, "is running already, by process %d", m.supervisor);
 	machine_forget(r->u->id);
 	if (place_make(r->u, &r->at, e) < 0 || make_root(r, e) < 0 || mnt_unshare(e) < 0)
 		return -1;
@@ -99,13 +98,15 @@ static int limit(const struct unit *u, const struct machine *m, struct err *e)
 }
 
 /* Waits for the machine, gives it what comes from outside. nspawn: a pidfd of it. */
-static _Noreturn void set_up(const struct unit *u, int nspawn)
+static _Noreturn void set_up(struct run *r, int nspawn)
 {
+	const struct unit *u = r->u;
 	struct machine m;
 	struct err e;
 
 	leave_cgroup();
 	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
+	machine_withdraw(&r->enrolled);
 	if (found == 1 && limit(u, &m, &e) == 0 && setup_apply(u, &m, &e) == 0) {
 		struct strv advice = { 0 };
 
@@ -130,7 +131,7 @@ static _Noreturn void set_up(const struct unit *u, int nspawn)
 
 /* A grandchild, that the end of it be no SIGCHLD to nspawn: systemd's calls to machined
  * fail when a signal interrupts them. */
-static int start_set_up(const struct unit *u, struct err *e)
+static int start_set_up(struct run *r, struct err *e)
 {
 	autoclose int self = syscall(SYS_pidfd_open, getpid(), 0);
 
@@ -142,7 +143,7 @@ static int start_set_up(const struct unit *u, struct err *e)
 	if (child == 0) {
 		pid_t grandchild = fork();
 		if (grandchild == 0)
-			set_up(u, self);
+			set_up(r, self);
 		_exit(grandchild < 0 ? errno : 0);
 	}
 	errno = proc_wait(child);
@@ -181,14 +182,18 @@ int launch_argv(const struct unit *u, struct strv *argv, struct err *e)
 
 int launch(const struct unit *u, struct err *e)
 {
-	struct run r = { .u = u };
+	struct run r = { .u = u, .enrolled = ENROLLED_NONE };
 	struct strv argv = { 0 };
 
-	if (place_find(u, &r.at, e) < 0 || prepare(&r, e) < 0)
+	if (place_find(u, &r.at, e) < 0 || prepare(&r, e) < 0) {
+		machine_withdraw(&r.enrolled);
 		return -1;
+	}
 	make_argv(&r, getenv("INVOCATION_ID") && getenv("NOTIFY_SOCKET"), &argv);
-	if (start_set_up(u, e) < 0)
+	if (start_set_up(&r, e) < 0) {
+		machine_withdraw(&r.enrolled);
 		return -1;
+	}
 	/* nspawn judges by the libraries in the root directory which cgroup hierarchy its
 	 * init understands; ours come with the store. */
 	setenv("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1", 1);

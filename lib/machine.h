@@ -29,7 +29,8 @@ int machine_find(const char *id, struct machine *m, struct err *e);
  * name. Nothing is done about a live one, or one that isn't ours. */
 void machine_forget(const char *id);
 /* The machines of the direct engine (lib/sandbox) are in our own book: a file for each in
- * /run/nixunits, locked by its supervisor as long as that lives. */
+ * /run/nixunits, locked by its supervisor as long as that lives. The nspawn engine's are in it,
+ * without a leader, until systemd-machined has them. */
 struct enrolled {
 	int lock;
 	char *path;

@@ -78,6 +78,7 @@ static bool show(int pty, int out)
 static void carry(int pty, int pidfd, int in, int out)
 {
 	struct typed typed = { .n = 0 };
+	int sized = in >= 0 ? in : out;
 	bool open = true;
 
 	for (;;) {
@@ -91,7 +92,7 @@ static void carry(int pty, int pidfd, int in, int out)
 
 		if (resized) {
 			resized = 0;
-			relay_size(in, pty);
+			relay_size(sized, pty);
 		}
 		if (n < 0 && errno != EINTR)
 			return;
@@ -121,8 +122,8 @@ void relay(int pty, int pidfd, int in, int out)
 		raw = was;
 		cfmakeraw(&raw);
 		changed = tcsetattr(in, TCSADRAIN, &raw) == 0;
-		sigaction(SIGWINCH, &act, NULL);
 	}
+	sigaction(SIGWINCH, &act, NULL);
 	relay_size(in >= 0 ? in : out, pty);
 	carry(pty, pidfd, in, out);
 	if (changed)

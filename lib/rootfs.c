@@ -187,7 +187,8 @@ static int make_top(const struct rootfs *r, struct err *e)
 			return err_wrap(e, "the root directory: ");
 	}
 	if (r->root && !r->ephemeral)
-		return mnt_attach(top, "/", e) < 0 ? -1 : steal_fd(&top);
+		return mnt_attach(top, "/", e) < 0 ? err_wrap(e, "the root directory: %s: ", r->root) :
+						     steal_fd(&top);
 	scratch = mnt_new("tmpfs", options, 0, e);
 	if (scratch < 0 || mnt_attach(scratch, "/", e) < 0)
 		return err_wrap(e, "the root directory: ");

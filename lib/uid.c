@@ -171,6 +171,10 @@ int uid_alloc(const char *id, uint32_t *base, struct err *e)
 
 int uid_lease(uint32_t *base, struct err *e)
 {
+	struct err ignored; /* where this can't be locked nobody can be given a range */
+	/* No unit is given one meanwhile. */
+	autoclose int registry = access(store_dir(), F_OK) < 0 ? -1 :
+				 store_lock_file("uidmap", LOCK_EX, &ignored);
 	autofree struct uid_range *list = NULL;
 	int n = uid_list(&list, e);
 

@@ -57,6 +57,22 @@ with_direct() {
 	ok 'SIGTERM shuts it down' eventually 20 ended
 	is "$(state)" "$before" 'nothing is left'
 
+	# Neither begins while the other does.
+	host_sh 'nixunits run --engine direct web2 </dev/null >/root/direct.log 2>&1 & echo $! >/root/direct.pid
+		until test -e /run/nixunits/web2; do :; done; kill -STOP $!'
+	not_ok 'systemd can not start one that the other engine is starting' host systemctl start nixunits@web2
+	host_sh 'systemctl stop nixunits@web2; kill -CONT $(cat /root/direct.pid)'
+	ok 'which goes on' eventually 20 page
+	host_sh 'kill -TERM $(cat /root/direct.pid)'
+	ok 'and ends' eventually 20 sh -c '! '"$REPO/t/host/host run $HOST"' pgrep -x httpd >/dev/null'
+	run host_sh 'systemctl start --no-block nixunits@web2
+		until pgrep -f "^[^ ]*systemd-nspawn .*web2" >/dev/null; do :; done
+		timeout 5 nixunits run --engine direct web2 </dev/null'
+	is "$status" 4 'nor the other one that systemd is starting'
+	ok 'which is there' eventually 20 page
+	host nixunits stop -q web2
+	is "$(state)" "$before" 'nothing is left'
+
 	run host nixunits run --ephemeral web2 -- sh -c 'echo $$; cat /etc/machine-id; touch /gone; id -u'
 	succeeds 'a command instead of its init'
 	not_ok 'throws its writes away' host test -e /var/lib/nixunits/containers/web2/root/gone

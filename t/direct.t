@@ -169,6 +169,9 @@ like "$out" '^(\^@)?own' 'it has a terminal that it controls'
 is "$(head -1 "$T/root/terminal")" "$(tail -1 "$T/root/terminal")" 'its own'
 run script -qec "stty cols 99 rows 33; '$N' run --root '$T/root' '$T/unit.json' -- stty size" /dev/null
 like "$out" '33 99' 'of the size of ours from the beginning'
+run script -qec "(sleep 0.3; stty cols 101 rows 44 </dev/tty) & '$N' run --root '$T/root' '$T/unit.json' \
+	-- sh -c 'sleep 1; stty size </dev/tty' </dev/null" /dev/null
+like "$out" '44 101' 'and later, be our input another'
 unlike "$(direct inmate)" 'descriptor' 'it holds none of our descriptors'
 
 # Limits.
@@ -258,8 +261,18 @@ if command -v strace >/dev/null; then
 	is "$status" 4 'one that came in vain takes nobody else'"'"'s entry away'
 	kill "$(supervisor)"
 	wait $other
+	mkdir -p "$NIXUNITS_DIR"
+	strace -fo "$T/trace" -e trace=flock -e inject=flock:delay_enter=500000 \
+		"$N" run --root "$T/root" "$T/unit.json" -- cat /proc/self/uid_map >"$T/map" &
+	sleep 0.2
+	"$N" uid alloc t-direct-other
+	wait $!
+	unlike "$(cat "$T/map")" "^ *0 +$("$N" uid show t-direct-other | awk '{ print $2 }') " \
+		'a unit gets no range that one without is about to get'
+	rm -r "$NIXUNITS_DIR"
 else
-	skip 'no strace' 'one that came in vain takes nobody else'"'"'s entry away'
+	skip 'no strace' 'one that came in vain takes nobody else'"'"'s entry away' \
+		'a unit gets no range that one without is about to get'
 fi
 
 # Escapes: see the table in nu-run(1).
@@ -332,6 +345,8 @@ run "$N" run --root "$T/root" --store "$T/none" "$T/unit.json" -- true
 like "$err" "/nix/store: $T/none: .*No such file" 'a layer that is not there'
 run "$N" run --root "$T/none" "$T/unit.json" -- true
 like "$err" "the root directory: $T/none: .*No such file" 'nor the root directory'
+run "$N" run --root "$T/unit.json" "$T/unit.json" -- true
+like "$err" "the root directory: $T/unit.json: " 'or one that is none'
 run with '.bind = [{source: "/none", target: "/x", readOnly: true}]' true
 like "$err" 't-direct: bind "/x": source "/none": No such file' 'nor what is to be bound'
 mkdir -p "$NIXUNITS_DIR"
