@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,6 +106,8 @@ int main(int argc, char **argv)
 	const struct applet *a;
 
 	take_standard_numbers();
+	/* Ignored by who started us, our children would leave no word of their end. */
+	signal(SIGCHLD, SIG_DFL);
 	/* The kernel calls it by that name. */
 	if (streq(called, "init"))
 		called = "nu-init";

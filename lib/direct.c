@@ -63,7 +63,7 @@ static int become_rootless(struct err *e)
 }
 
 /* What only the host's root can make for it. */
-static int do_without(struct unit *u, struct err *e)
+static int do_without(const struct direct *d, struct unit *u, struct err *e)
 {
 	if ((u->net.n_ifaces || u->net.n_forwards) &&
 	    err_set(e, NU_MISSING, "an ordinary user can't make interfaces on the host") < 0 &&
@@ -75,6 +75,11 @@ static int do_without(struct unit *u, struct err *e)
 	if (!u->net.private)
 		return err_set(e, NU_FAILED, "network.private: false: an ordinary user can't mount "
 			       "the /sys of the host's network");
+	if (u->extra && !d->command &&
+	    err_set(e, NU_MISSING, "an ordinary user can't enter what runs") < 0 &&
+	    lacks("its extra", e) < 0)
+		return -1;
+	u->extra = NULL;
 	u->net.n_ifaces = u->net.n_forwards = u->net.n_routes = 0;
 	u->net.route4.family = u->net.route6.family = 0;
 	return 0;
@@ -184,7 +189,7 @@ static int run(struct run *r, struct err *e)
 {
 	const struct direct *d = r->d;
 
-	if (check_idle(r->u->id, e) < 0 || (d->rootless && do_without(r->u, e) < 0) ||
+	if ((d->rootless ? do_without(d, r->u, e) : check_idle(r->u->id, e)) < 0 ||
 	    setup_check(r->u, e) < 0)
 		return -1;
 	r->box = (struct sandbox){

@@ -154,6 +154,9 @@ ok 'a killed supervisor takes its container along' eventually 10 sh -c '! pgrep 
 wait $pid 2>/dev/null
 run direct sh -c 'for i in 1 2 3 4 5; do (sleep 0 &); done; sleep 0.3; ps -o stat,args'
 unlike "$out" '^Z' 'orphans are reaped'
+run timeout -s KILL 5 perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV' "$N" run --root "$T/root" "$T/unit.json" \
+	-- sh -c 'exit 7'
+is "$status" 7 'so is the command, where who started us ignores SIGCHLD'
 run direct sh -c 'sleep 988 & exit 3'
 is "$status" 3 'the end of the command is the end'
 not_ok 'of all that it started' pgrep -fx 'sleep 988'
@@ -332,6 +335,19 @@ document '.network.private = false' >"$T/shared.json"
 run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --root "$T/theirs" \
 	"$T/shared.json" -- true
 like "$err" 'network.private: false: an ordinary user' 'nor share its network'
+cp -r "$T/boot" "$T/their-boot"
+chown -R 65534:65534 "$T/their-boot"
+rootless_boot() { run timeout 5 setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless \
+	--root "$T/their-boot" "$@" </dev/null; }
+rootless_boot "$T/extra.json"
+is "$status" 77 'nor run an extra'
+like "$err" 'lost would be its extra' 'which is said'
+direct sleep 3 & other=$!
+eventually 5 supervisor >/dev/null
+rootless_boot --timeout 0 --degrade "$T/extra.json"
+like "$err" 't-direct: ready' 'but boot one, and be there another of that name'
+kill "$(supervisor)"
+wait $other || true
 
 # Bad input changes nothing.
 document '.version = 2' >"$T/bad.json"
