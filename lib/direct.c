@@ -89,8 +89,9 @@ static bool is_document(const char *path)
 {
 	struct stat st;
 
-	/* What was read of a pipe would be missed later; and no image comes by one. */
-	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
+	/* A shell's "<(COMMAND)": what was read of a pipe would be missed later. */
+	if ((starts_with(path, "/dev/fd/") || starts_with(path, "/proc/self/fd/")) &&
+	    stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
 		return true;
 	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char first;

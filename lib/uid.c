@@ -171,11 +171,13 @@ int uid_alloc(const char *id, uint32_t *base, struct err *e)
 
 int uid_lease(uint32_t *base, struct err *e)
 {
-	struct err ignored; /* where this can't be locked nobody can be given a range */
-	/* No unit is given one meanwhile. */
-	autoclose int registry = access(store_dir(), F_OK) < 0 ? -1 :
-				 store_lock_file("uidmap", LOCK_EX, &ignored);
+	autofree char *registry_path = xfmt("%s/uidmap.lock", store_dir());
 	autofree struct uid_range *list = NULL;
+	/* No unit is given one meanwhile; where this isn't there, none ever was. */
+	autoclose int registry = open(registry_path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	while (registry >= 0 && flock(registry, LOCK_EX) < 0 && errno == EINTR)
+		;
 	int n = uid_list(&list, e);
 
 	if (n < 0 || make_dirs(PICKED, 0755, e) < 0)

@@ -97,9 +97,7 @@ mknod "$T/root/zero" c 1 5
 run direct head -c 1 /zero
 like "$err" '/zero: Permission denied' 'a device that lies in it is none'
 rm "$T/root/zero" "$T/relative"
-mkfifo "$T/fifo"
-cat "$T/unit.json" >"$T/fifo" &
-run "$N" run --root "$T/root" "$T/fifo" -- echo hi
+run sh -c "cat '$T/unit.json' | '$N' run --root '$T/root' /dev/fd/0 -- echo hi"
 is "$out" hi 'a document in a pipe'
 
 # Binds, also where the container has laid a trap.
@@ -264,7 +262,7 @@ if command -v strace >/dev/null; then
 	is "$status" 4 'one that came in vain takes nobody else'"'"'s entry away'
 	kill "$(supervisor)"
 	wait $other
-	mkdir -p "$NIXUNITS_DIR"
+	"$N" uid alloc t-direct-first
 	strace -fo "$T/trace" -e trace=flock -e inject=flock:delay_enter=500000 \
 		"$N" run --root "$T/root" "$T/unit.json" -- cat /proc/self/uid_map >"$T/map" &
 	sleep 0.2
