@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
@@ -200,6 +201,12 @@ static int make_fs(bool erofs, const char *stage, int fd, struct err *e)
 		(char *)"-U6e697875-6e69-7473-0000-000000000001", out, (char *)stage, NULL,
 	};
 
+	/* mkfs.erofs has many files open at once. */
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	unsetenv("SOURCE_DATE_EPOCH"); /* mksquashfs won't have it twice */
 	return run_tool(erofs ? erofs_argv : squashfs_argv, e);
 }

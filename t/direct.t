@@ -340,7 +340,7 @@ rootless_boot() { run timeout 5 setpriv --reuid 65534 --regid 65534 --clear-grou
 rootless_boot "$T/extra.json"
 is "$status" 77 'nor run an extra'
 like "$err" 'lost would be its extra' 'which is said'
-direct sleep 3 & other=$!
+direct sleep 30 & other=$!
 eventually 5 supervisor >/dev/null
 rootless_boot --timeout 0 --degrade "$T/extra.json"
 like "$err" 't-direct: ready' 'but boot one, and be there another of that name'

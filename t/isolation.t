@@ -54,9 +54,9 @@ entering() {
 	# The same attempts as in t/direct.t, by who enters and so has all that its root has.
 	host_sh 'cp /var/tmp/escape /var/lib/nixunits/containers/web2/root/escape'
 	run host nixunits shell web2 -- /escape
-	# PID 1 is one of its own; in /proc/kallsyms nspawn leaves names without addresses.
-	is "$(printf '%s\n' "$out" | wc -l) $(echo $(printf '%s\n' "$out" | grep done))" \
-		"34 read its symbols: done read PID 1's memory: done" 'nothing gets it out'
+	# PID 1 is one of its own; in /proc/kallsyms nspawn, before 257, leaves names without addresses.
+	is "$(printf '%s\n' "$out" | wc -l) $(printf '%s\n' "$out" | grep -v 'symbols' | grep done)" \
+		"34 read PID 1's memory: done" 'nothing gets it out'
 	# Files that are traps.
 	host_sh 'cd /var/lib/nixunits/containers/web2/root/etc; mv passwd passwd.was; mkfifo passwd'
 	run host timeout 10 nixunits shell web2 -- true
