@@ -133,22 +133,15 @@ static int up(const struct args *a)
 
 /* The declaration is not needed, and may be gone: the links say whose they are. Where
  * the container runs, what is inside goes first. */
-static int down(const struct args *a)
+static int remove_links(const struct args *a, const char *id)
 {
-	autounit struct unit *u = NULL;
 	autoclose int netns = -1;
 	size_t n, inside = 0;
 	struct machine m;
 	struct err e;
-	const char *id = named(a, &u, &e);
 
-	if (!id)
-		return say_err(&e);
 	/* A machine whose leader has just died has nothing inside any more. */
-	bool running = machine_find(id, &m, &e) == 1;
-	if (running && a->ended)
-		return NU_OK;
-	if (a->netns || a->pid || running)
+	if (a->netns || a->pid || machine_find(id, &m, &e) == 1)
 		netns = open_netns(a, id, &e);
 	if (netns < 0 && (a->netns || a->pid))
 		return fail(id, &e);
@@ -160,6 +153,30 @@ static int down(const struct args *a)
 	else
 		printf("%s: %zu link%s removed\n", id, n, n == 1 ? "" : "s");
 	return NU_OK;
+}
+
+static int down(const struct args *a)
+{
+	struct enrolled nobody = ENROLLED_NONE;
+	autounit struct unit *u = NULL;
+	struct machine m;
+	struct err e;
+	const char *id = named(a, &u, &e);
+
+	if (!id)
+		return say_err(&e);
+	if (!a->ended)
+		return remove_links(a, id);
+	/* Ended is what neither runs nor is being started, and won't be before we are done. */
+	int ret = machine_enroll(&nobody, id, &e);
+	if (ret < 0 && e.code != NU_BUSY)
+		ret = fail(id, &e);
+	else if (ret < 0 || machine_find(id, &m, &e) == 1)
+		ret = NU_OK;
+	else
+		ret = remove_links(a, id);
+	machine_withdraw(&nobody);
+	return ret;
 }
 
 static int show(const struct args *a)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "uid.h"
 
 #define LEADER_WAIT_MS 60000
+#define PAYLOAD_WAIT_MS 10000
 
 struct run {
 	const struct unit *u;
@@ -46,11 +48,66 @@ static int make_root(const struct run *r, struct err *e)
 	return rootfs_populate(root, r->u, r->at.machine_id, 0, e);
 }
 
+/* The directory of this process's cgroup; NULL: it has none. */
+static char *own_cgroup(void)
+{
+	char text[1024];
+
+	if (file_peek("/proc/self/cgroup", text, sizeof(text)) < 0)
+		return NULL;
+	char *path = strstr(text, "0::");
+	if (!path)
+		return NULL;
+	path[strcspn(path, "\n")] = '\0';
+	return xfmt("/sys/fs/cgroup%s", path + 3);
+}
+
+static bool is_limited(const struct unit *u)
+{
+	return u->limits.memory || u->limits.pids || u->limits.cpu;
+}
+
+/* Before anything is started: systemd has delegated the controllers that the limits need. */
+static int check_limits(const struct unit *u, struct err *e)
+{
+	autofree char *path = own_cgroup();
+
+	if (!is_limited(u))
+		return 0;
+	autoclose int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	return fd < 0 ? err_set(e, NU_MISSING, "limits: no cgroup v2") : leaf_check(fd, &u->limits, e);
+}
+
+/* nspawn gives its container the cgroup "payload" of the service's, which is ours to use: it
+ * makes it after it has registered the machine, and gives it the controllers after that. */
+static int limit(const struct unit *u, const struct machine *m, int nspawn, struct err *e)
+{
+	autofree char *service = xfmt("/sys/fs/cgroup%s", m->cgroup);
+	autofree char *path = xfmt("%s/payload", service);
+	autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int64_t end = now_ms() + PAYLOAD_WAIT_MS;
+
+	if (!is_limited(u))
+		return 0;
+	if (inotify_add_watch(watch, service, IN_CREATE | IN_MODIFY) < 0)
+		return err_errno(e, "%s", service);
+	do {
+		autoclose int payload = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (payload < 0)
+			err_errno(e, "%s", path);
+		else if (leaf_check(payload, &u->limits, e) == 0)
+			return leaf_limit(payload, &u->limits, e);
+	} while (await_change(watch, nspawn, end));
+	return -1;
+}
+
 static int prepare(struct run *r, struct err *e)
 {
 	autoclose int userns = -1;
 
-	if (setup_check(r->u, e) < 0 || machine_enroll(&r->enrolled, r->u->id, e) < 0)
+	if (setup_check(r->u, e) < 0 || check_limits(r->u, e) < 0 ||
+	    machine_enroll(&r->enrolled, r->u->id, e) < 0)
 		return -1;
 	if (r->u->private_users) {
 		if (uid_alloc(r->u->id, &r->uid_base, e) < 0)
@@ -69,32 +126,16 @@ static int prepare(struct run *r, struct err *e)
  * the controllers for its children; "supervisor" is where nspawn puts itself. */
 static void leave_cgroup(void)
 {
-	char text[1024];
-
-	if (file_peek("/proc/self/cgroup", text, sizeof(text)) < 0)
-		return;
-	char *path = strstr(text, "0::");
-	if (!path)
-		return;
-	path[strcspn(path, "\n")] = '\0';
-	autofree char *dir = xfmt("/sys/fs/cgroup%s/supervisor", path + 3);
+	autofree char *own = own_cgroup();
+	autofree char *dir = xfmt("%s/supervisor", own ? own : "");
 	autofree char *procs = xfmt("%s/cgroup.procs", dir);
+
+	if (!own)
+		return;
 	mkdir(dir, 0755);
 	autoclose int fd = open(procs, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0 && write(fd, "0", 1) < 0)
 		warn("%s: %s", procs, strerror(errno));
-}
-
-/* nspawn gives its container the cgroup "payload" of the service's, which is ours to use. */
-static int limit(const struct unit *u, const struct machine *m, struct err *e)
-{
-	const struct limits *l = &u->limits;
-
-	if (!l->memory && !l->pids && !l->cpu)
-		return 0;
-	autofree char *path = xfmt("/sys/fs/cgroup%s/payload", m->cgroup);
-	autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? err_errno(e, "%s", path) : leaf_limit(fd, l, e);
 }
 
 /* Waits for the machine, gives it what comes from outside. nspawn: a pidfd of it. */
@@ -107,7 +148,7 @@ static _Noreturn void set_up(struct run *r, int nspawn)
 	leave_cgroup();
 	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
 	machine_withdraw(&r->enrolled);
-	if (found == 1 && limit(u, &m, &e) == 0 && setup_apply(u, &m, &e) == 0) {
+	if (found == 1 && limit(u, &m, nspawn, &e) == 0 && setup_apply(u, &m, &e) == 0) {
 		struct strv advice = { 0 };
 
 		net_advice(u, &advice);

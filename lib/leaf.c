@@ -80,29 +80,63 @@ int leaf_make(struct leaf *l, const char *id, uint32_t owner, struct err *e)
 	return 0;
 }
 
+#define CONTROLLERS 3
+
+/* The names of the controllers that the limits need; how many. */
+static size_t needed(const struct limits *l, const char *names[CONTROLLERS])
+{
+	size_t n = 0;
+
+	if (l->memory)
+		names[n++] = "memory";
+	if (l->pids)
+		names[n++] = "pids";
+	if (l->cpu)
+		names[n++] = "cpu";
+	return n;
+}
+
+int leaf_check(int fd, const struct limits *l, struct err *e)
+{
+	const char *names[CONTROLLERS];
+	autostrv struct strv there = { 0 };
+	char text[1024];
+
+	if (file_peek_at(fd, "cgroup.controllers", text, sizeof(text)) < 0)
+		return err_errno(e, "limits: cgroup.controllers");
+	for (char *word = strtok(text, " \n"); word; word = strtok(NULL, " \n"))
+		strv_add(&there, word);
+	size_t n = needed(l, names);
+	for (size_t i = 0; i < n; i++)
+		if (!strv_has(&there, names[i]))
+			return err_set(e, NU_MISSING, "limits: no cgroup controller %s here",
+				       names[i]);
+	return 0;
+}
+
 int leaf_enable(const struct leaf *l, const struct limits *limits, struct err *e)
 {
-	const struct {
-		const char *word;
-		bool wanted;
-	} all[] = { { "+memory", limits->memory }, { "+pids", limits->pids }, { "+cpu", limits->cpu } };
+	const char *names[CONTROLLERS];
 	autofree char *above = xstrndup(l->path, strrchr(l->path, '/') - l->path);
 	autofree char *path = xfmt("%s/cgroup.subtree_control", above);
+	autoclose int dir = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (!all[i].wanted)
-			continue;
+	if (dir < 0)
+		return err_errno(e, "%s", above);
+	if (leaf_check(dir, limits, e) < 0)
+		return -1;
+	size_t n = needed(limits, names);
+	for (size_t i = 0; i < n; i++) {
+		autofree char *word = xfmt("+%s", names[i]);
 		autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd >= 0 && write(fd, all[i].word, strlen(all[i].word)) >= 0)
+
+		if (fd >= 0 && write(fd, word, strlen(word)) >= 0)
 			continue;
 		if (errno == EBUSY)
 			return err_set(e, NU_FAILED, "limits: %s has processes of its own; a cgroup "
 				       "that has none but ours is needed (systemd-run --scope -p "
 				       "Delegate=yes)", above);
-		if (errno == ENOENT || errno == EINVAL)
-			return err_set(e, NU_MISSING, "limits: no cgroup controller %s in %s",
-				       all[i].word + 1, above);
-		return err_errno(e, "%s: %s", path, all[i].word);
+		return err_errno(e, "%s: %s", path, word);
 	}
 	return 0;
 }
@@ -111,8 +145,6 @@ static int write_limit(int dir, const char *file, const char *text, struct err *
 {
 	autoclose int fd = openat(dir, file, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0 && errno == ENOENT)
-		return err_set(e, NU_MISSING, "limits: no cgroup controller for %s here", file);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		return err_errno(e, "limits: %s: %s", file, text);
 	return 0;

@@ -17,11 +17,13 @@ struct leaf {
  * others in it. What one that was killed has left is replaced. 0, or -1 and e: NU_MISSING
  * where the host has no cgroup v2. */
 int leaf_make(struct leaf *l, const char *id, uint32_t owner, struct err *e);
-/* Writes the limits into the cgroup whose directory is `fd`. 0, or -1 and e: NU_MISSING where
- * it lacks the controller for one. */
+/* Whether the cgroup whose directory is `fd` has the controllers for the limits. 0, or -1 and
+ * e: NU_MISSING, by the controller's name, where it lacks one. */
+int leaf_check(int fd, const struct limits *l, struct err *e);
+/* Writes the limits into that cgroup. 0, or -1 and e. */
 int leaf_limit(int fd, const struct limits *l, struct err *e);
 /* Turns on, in the cgroup that the leaf is in, the controllers for the limits. 0, or -1 and
- * e. */
+ * e, as above. */
 int leaf_enable(const struct leaf *l, const struct limits *limits, struct err *e);
 /* Removes it, with what was made in it, and ends what is still there. */
 void leaf_remove(struct leaf *l);

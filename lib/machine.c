@@ -186,7 +186,6 @@ int machine_await(const char *id, int awaited, int wait_ms, struct machine *m, s
 {
 	int64_t end = now_ms() + wait_ms;
 	autoclose int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	char events[4096];
 
 	if (fd < 0)
 		return err_errno(e, "inotify");
@@ -196,23 +195,12 @@ int machine_await(const char *id, int awaited, int wait_ms, struct machine *m, s
 	    (errno != ENOENT || inotify_add_watch(fd, "/run/systemd", IN_CREATE) < 0))
 		return err_errno(e, MACHINES);
 	for (;;) {
-		/* poll(2) passes over a descriptor of -1. */
-		struct pollfd p[] = { { .fd = fd, .events = POLLIN },
-				      { .fd = awaited, .events = POLLIN } };
-		int64_t left = end - now_ms();
-		int found;
-
 		if (inotify_add_watch(fd, MACHINES, IN_MOVED_TO | IN_CLOSE_WRITE) < 0 &&
 		    errno != ENOENT)
 			return err_errno(e, MACHINES);
-		found = machine_find(id, m, e);
-		if (found != 0 || left <= 0)
+		int found = machine_find(id, m, e);
+		if (found != 0 || !await_change(fd, awaited, end))
 			return found;
-		if (poll(p, 2, left) > 0 && p[1].revents)
-			return 0;
-		if (p[0].revents)
-			while (read(fd, events, sizeof(events)) > 0)
-				;
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -531,6 +532,26 @@ int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool await_change(int watch, int alive, int64_t end)
+{
+	char events[4096];
+
+	for (;;) {
+		/* poll(2) passes over a descriptor of -1. */
+		struct pollfd p[] = { { .fd = watch, .events = POLLIN },
+				      { .fd = alive, .events = POLLIN } };
+		int64_t left = end - now_ms();
+
+		if (left <= 0 || (poll(p, 2, left) > 0 && p[1].revents))
+			return false;
+		if (!p[0].revents)
+			continue;
+		while (read(watch, events, sizeof(events)) > 0)
+			;
+		return true;
+	}
 }
 
 static bool is_leap(unsigned int year)

@@ -103,6 +103,9 @@ int make_dirs(const char *path, mode_t mode, struct err *e);
 
 /* A monotonic clock, in milliseconds. */
 int64_t now_ms(void);
+/* Waits for an event of the inotify(7) descriptor watch, and takes it. False: there is none
+ * until `end` (of now_ms()), or as long as the process of the pidfd `alive` lives (-1: any). */
+bool await_change(int watch, int alive, int64_t end);
 /* Seconds since 1970 as "2026-11-23 13:05:59" in UTC. Local time would be a quarter of
  * what a small program needs of libc: time zones are read with scanf. */
 #define UTC_TEXT 40

@@ -88,7 +88,7 @@ setup() {
 			'and of processes'
 	else
 		is "$status" 1 'a limit that this host can not keep fails the start'
-		like "$err" 's1: limits: no cgroup controller for memory.max' 'by name'
+		like "$err" 's1: limits: no cgroup controller memory here' 'by name'
 	fi
 	declare_s1 'limits.memory = "64X";'
 	build
