@@ -490,17 +490,6 @@ static int enter_top(int root, struct err *e)
 	return 0;
 }
 
-/* All but the root directory and the store. */
-static int make_memory(const struct rootfs *r, int root, int inmate, struct pool *pool, int *notify,
-		       struct err *e)
-{
-	if (make_pool(r, root, pool, e) < 0 || make_dev(pool, root, e) < 0 ||
-	    make_kernel(r, root, inmate, e) < 0 || make_run(pool, root, notify, e) < 0 ||
-	    put_dir(pool, root, "/tmp", 01777, r->uid, NULL, e) < 0 || make_binds(r, root, e) < 0)
-		return -1;
-	return protect(pool, root, e);
-}
-
 /* Whoever laid them there, they are the host's. */
 static int forbid_devices(int root, struct err *e)
 {
@@ -511,29 +500,46 @@ static int forbid_devices(int root, struct err *e)
 	return done < 0 ? err_errno(e, "the root directory: nodev") : 0;
 }
 
-int rootfs_make(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e)
+int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e)
 {
-	*made = (struct rootfs_made){ .root = -1, .console = -1, .notify = -1 };
+	struct pool pool = { .r = r, .fd = -1 };
+
+	*made = (struct rootfs_made)ROOTFS_NONE;
 	/* The root directory last, above all else that has to be attached for a while. */
 	autoclose int store = r->n_layers ? make_store(r, e) : -1;
 	if (store < 0 && r->n_layers)
 		return err_wrap(e, "/nix/store: ");
-	autoclose int root = make_top(r, e);
+	int root = made->root = make_top(r, e);
 	if (root >= 0 && r->u->private_users && forbid_devices(root, e) < 0)
 		return -1;
 	if (root < 0 || rootfs_populate(root, r->u, r->machine_id, r->uid, e) < 0)
 		return -1;
 	if (store >= 0 && put(root, "/nix/store", steal_fd(&store), e) < 0)
 		return -1;
-	struct pool pool = { .fd = -1 };
-	int done = make_memory(r, root, inmate, &pool, &made->notify, e);
-	cleanup_close(&pool.fd);
-	if (done < 0)
+	int failed = make_pool(r, root, &pool, e);
+	made->pool = pool.fd;
+	if (failed || make_dev(&pool, root, e) < 0 || make_run(&pool, root, &made->notify, e) < 0)
+		return -1;
+	return put_dir(&pool, root, "/tmp", 01777, r->uid, NULL, e);
+}
+
+int rootfs_finish(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e)
+{
+	struct pool pool = { .r = r, .fd = made->pool };
+	int root = made->root;
+
+	if (make_kernel(r, root, inmate, e) < 0 || make_binds(r, root, e) < 0 ||
+	    protect(&pool, root, e) < 0)
 		return -1;
 	if (r->console && make_console(r, root, &made->console, e) < 0)
 		return -1;
-	if (enter_top(root, e) < 0)
-		return -1;
-	made->root = steal_fd(&root);
-	return 0;
+	return enter_top(root, e);
+}
+
+void rootfs_close(struct rootfs_made *made)
+{
+	cleanup_close(&made->root);
+	cleanup_close(&made->pool);
+	cleanup_close(&made->console);
+	cleanup_close(&made->notify);
 }

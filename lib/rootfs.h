@@ -44,17 +44,22 @@ struct rootfs {
 
 struct rootfs_made {
 	int root;    /* its root directory */
+	int pool;    /* what of it is in memory */
 	int console; /* the master's side of /dev/console; -1: not wanted */
 	int notify;  /* where its init says that it is ready (sd_notify(3)); -1: not wanted */
 };
+#define ROOTFS_NONE { -1, -1, -1, -1 }
 
 /* What $NOTIFY_SOCKET is inside. */
 #define ROOTFS_NOTIFY "/run/nixunits/notify"
 
-/* Makes it in the caller's mount namespace, which must be one of his own, and makes it the
- * root of that. `inmate` is a pidfd of a process in the container's namespaces: its PID,
- * network and IPC namespace are what /proc, /sys and /dev/mqueue are of. 0, or -1 and e: the
- * caller's mount namespace is then good for nothing. */
-int rootfs_make(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e);
+/* Make it in the caller's mount namespace, which must be one of his own; the second step makes
+ * it the root of that. `inmate` is a pidfd of a process in the container's namespaces: its PID,
+ * network and IPC namespace are what /proc, /sys and /dev/mqueue are of. The first step needs
+ * none of them. 0, or -1 and e: the caller's mount namespace is then good for nothing. */
+int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e);
+int rootfs_finish(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e);
+/* Closes what is open of it, whatever became of it. */
+void rootfs_close(struct rootfs_made *made);
 
 #endif

@@ -44,10 +44,13 @@ struct run {
 	int pidfd;
 	int mnt_ns; /* ours */
 	struct pipe_ends gate;   /* a byte lets the child go; its end: we are dead */
-	struct pipe_ends report; /* a struct err of the child's; its end: the exec was done */
+	/* Of the child's: a byte, when its namespaces are there; a struct err; its end: the exec
+	 * was done. */
+	struct pipe_ends report;
 	bool tty[3];
 	struct leaf leaf;
 	struct rootfs_made made;
+	int joined; /* a network namespace of the host's, the container's as well; else -1 */
 	int netns; /* the container's, where its network is our matter; else -1 */
 	struct enrolled enrolled;
 	bool ended; /* it has run, and has been waited for */
@@ -149,18 +152,30 @@ static int loopback_up(void)
 	return fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &lo);
 }
 
-static int settle(struct run *r, struct err *e)
+/* A network namespace takes the kernel as long as all the rest: it makes this one here while
+ * the supervisor makes the tree. */
+static int make_namespaces(const struct run *r, struct err *e)
 {
 	const struct unit *u = r->s->fs.u;
+	bool own_net = u->net.private && !u->net.netns;
 
-	/* In a copy that is its user namespace's own; see lib/rootfs. "/.." leads to what is
-	 * mounted on the root. */
-	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0 || chdir("/..") < 0 || chroot(".") < 0)
-		return err_errno(e, "a mount namespace of its own");
+	if (unshare(CLONE_NEWUTS | CLONE_NEWIPC | (own_net ? CLONE_NEWNET : 0)) < 0)
+		return err_errno(e, "namespaces of its own");
+	if (r->joined >= 0 && setns(r->joined, CLONE_NEWNET) < 0)
+		return err_errno(e, "network.netns %s", quoted(u->net.netns));
 	if (sethostname(u->id, strlen(u->id)) < 0)
 		return err_errno(e, "the host name");
 	if (only_loopback(u) && loopback_up() < 0)
 		return err_errno(e, "the loopback interface");
+	return 0;
+}
+
+static int settle(struct run *r, struct err *e)
+{
+	/* In a copy that is its user namespace's own; see lib/rootfs. "/.." leads to what is
+	 * mounted on the root. */
+	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0 || chdir("/..") < 0 || chroot(".") < 0)
+		return err_errno(e, "a mount namespace of its own");
 	if (inmate_become_root() < 0 && !r->s->fs.rootless)
 		return err_errno(e, "its root");
 	/* Our memory, and the program that it is of, are not the container's to look at. */
@@ -187,7 +202,9 @@ static _Noreturn void inmate(struct run *r)
 
 	cleanup_close(&r->gate.in);
 	cleanup_close(&r->report.out);
-	if (read(r->gate.out, &go, 1) != 1)
+	if (make_namespaces(r, &e) < 0)
+		give_up(r, &e);
+	if (write(r->report.in, "", 1) != 1 || read(r->gate.out, &go, 1) != 1)
 		_exit(NU_FAILED);
 	if (settle(r, &e) < 0)
 		give_up(r, &e);
@@ -221,9 +238,8 @@ static int make_inmate(struct run *r, struct err *e)
 {
 	const struct unit *u = r->s->fs.u;
 	struct clone_args args = {
-		.flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC |
+		.flags = CLONE_PIDFD | CLONE_NEWPID |
 			 (u->private_users ? CLONE_NEWUSER : 0) |
-			 (u->net.private && !u->net.netns ? CLONE_NEWNET : 0) |
 			 (r->leaf.fd >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t)(uintptr_t)&r->pidfd,
 		.exit_signal = SIGCHLD,
@@ -237,18 +253,15 @@ static int make_inmate(struct run *r, struct err *e)
 	if (pipe2(ends + 2, O_CLOEXEC) < 0)
 		return err_errno(e, "pipe");
 	r->report = (struct pipe_ends){ ends[2], ends[3] };
-	autoclose int joined = u->net.netns ? net_open(u->net.netns, e) : -1;
-	if (u->net.netns && joined < 0)
+	r->joined = u->net.netns ? net_open(u->net.netns, e) : -1;
+	if (u->net.netns && r->joined < 0)
 		return -1;
 
 	r->pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (r->pid < 0)
 		return err_errno(e, "clone3");
-	if (r->pid == 0) {
-		if (joined >= 0 && setns(joined, CLONE_NEWNET) < 0)
-			_exit(NU_FAILED);
+	if (r->pid == 0)
 		inmate(r);
-	}
 	cleanup_close(&r->gate.out);
 	cleanup_close(&r->report.in);
 	r->gate.out = r->report.in = -1;
@@ -294,21 +307,34 @@ static int make_network(struct run *r, struct err *e)
 	return 0;
 }
 
-/* What the child says until it has become the container's program. 0: it has. */
-static int await_exec(struct run *r, struct err *e)
+/* What the child says next: -1 and e as it said; else how many bytes. */
+static int await_report(const struct run *r, struct err *e)
 {
 	struct err theirs;
 	ssize_t n;
 
-	if (write(r->gate.in, "", 1) != 1)
-		return err_errno(e, "the container's first process");
 	while ((n = read(r->report.out, &theirs, sizeof(theirs))) < 0 && errno == EINTR)
 		;
 	if (n == sizeof(theirs)) {
 		*e = theirs;
 		return -1;
 	}
-	return 0;
+	return n;
+}
+
+static int await_namespaces(const struct run *r, struct err *e)
+{
+	int n = await_report(r, e);
+
+	return n ? n : err_set(e, NU_FAILED, "the container's first process has died");
+}
+
+/* Until it has become the container's program. */
+static int await_exec(struct run *r, struct err *e)
+{
+	if (write(r->gate.in, "", 1) != 1)
+		return err_errno(e, "the container's first process");
+	return await_report(r, e);
 }
 
 static int orphan;
@@ -514,12 +540,15 @@ static int start(struct run *r, struct err *e)
 	if (!r->s->fs.rootless && machine_enroll(&r->enrolled, u->id, e) < 0)
 		return -1;
 	if (make_leaf(r, e) < 0 || leave_home(r, e) < 0 || make_inmate(r, e) < 0 ||
-	    set_rlimits(r, e) < 0 || make_network(r, e) < 0 ||
-	    rootfs_make(&r->s->fs, r->pidfd, &r->made, e) < 0 || come_home(r, e) < 0)
+	    set_rlimits(r, e) < 0 || rootfs_begin(&r->s->fs, &r->made, e) < 0 ||
+	    await_namespaces(r, e) < 0 || make_network(r, e) < 0 ||
+	    rootfs_finish(&r->s->fs, r->pidfd, &r->made, e) < 0)
 		return -1;
 	if (r->made.console >= 0)
 		relay_size(isatty(STDIN_FILENO) ? STDIN_FILENO : terminal(r), r->made.console);
-	if (await_exec(r, e) < 0)
+	/* Not home before that: the last to leave a mount namespace waits until it is taken down,
+	 * and would be the child on its way to a copy of it. */
+	if (await_exec(r, e) < 0 || come_home(r, e) < 0)
 		return -1;
 	return r->s->fs.rootless ? 0 : machine_leader(&r->enrolled, r->pid, e);
 }
@@ -546,17 +575,16 @@ static void tidy(struct run *r)
 	cleanup_close(&r->pidfd);
 	cleanup_close(&r->mnt_ns);
 	cleanup_close(&r->netns);
-	cleanup_close(&r->made.root);
-	cleanup_close(&r->made.console);
-	cleanup_close(&r->made.notify);
+	cleanup_close(&r->joined);
+	rootfs_close(&r->made);
 }
 
 int sandbox_run(struct sandbox *s, struct err *e)
 {
 	static const struct pipe_ends closed = { -1, -1 };
 	struct run r = { .s = s, .pidfd = -1, .mnt_ns = -1, .gate = closed,
-			 .report = closed, .leaf = LEAF_NONE, .made = { -1, -1, -1 }, .netns = -1,
-			 .enrolled = ENROLLED_NONE };
+			 .report = closed, .leaf = LEAF_NONE, .made = ROOTFS_NONE, .netns = -1,
+			 .joined = -1, .enrolled = ENROLLED_NONE };
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, was_pipe;
 	sigset_t was;
 	int status = -1;

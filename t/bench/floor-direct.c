@@ -123,7 +123,7 @@ static int clone_of(const char *path, int attr)
 	return fd;
 }
 
-static void make_tree(const char *dir, int userns)
+static void make_tree(const char *dir, int userns, int report)
 {
 	static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
 	static const int numbers[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 } };
@@ -137,6 +137,7 @@ static void make_tree(const char *dir, int userns)
 					   "gid", "524293", NULL };
 	static const char *const covered[] = { "proc/acpi", "sys/firmware" };
 	static char stack[65536];
+	char there;
 	struct mount_attr shift = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = userns };
 
 	root = open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
@@ -158,16 +159,17 @@ static void make_tree(const char *dir, int userns)
 	mkdirat(dev, "mqueue", 0755);
 	put("dev/pts", new_fs("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
 	put_dir(pool, "dev/shm", 01777, 0, 0);
+	put_dir(pool, "run", 0755, 0, 0);
+	mkdirat(root, "run/lock", 0755);
+	put_dir(pool, "run/lock", 01777, 0, 0);
+	put_dir(pool, "tmp", 01777, 0, 0);
+	must(read(report, &there, 1) == 1, "the child");
 	pid_t child = clone(mount_kernel, stack + sizeof(stack),
 			    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
 	waitpid(child, NULL, 0);
 	put("proc", proc_fd);
 	put("sys", sys_fd);
 	put("dev/mqueue", mqueue_fd);
-	put_dir(pool, "run", 0755, 0, 0);
-	mkdirat(root, "run/lock", 0755);
-	put_dir(pool, "run/lock", 01777, 0, 0);
-	put_dir(pool, "tmp", 01777, 0, 0);
 	for (int i = 0; i < 4; i++)
 		put(read_only[i], clone_of(read_only[i], MOUNT_ATTR_RDONLY));
 	put("proc/sys/net", clone_of("proc/sys/net", 0));
@@ -205,18 +207,19 @@ static void confine(void)
 	syscall(SYS_close_range, 3, ~0U, 4);
 }
 
-static void inmate(int gate, char **command)
+static void inmate(int gate, int report, char **command)
 {
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 	int status;
 	char go;
 
-	must(read(gate, &go, 1) == 1, "read");
-	must(unshare(CLONE_NEWNS | CLONE_NEWCGROUP) == 0 && chdir("/..") == 0 && chroot(".") == 0, "unshare");
+	must(unshare(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) == 0, "unshare");
 	sethostname("t1", 2);
 	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	must(ioctl(s, SIOCSIFFLAGS, &lo) == 0, "lo");
 	close(s);
+	must(write(report, "", 1) == 1 && read(gate, &go, 1) == 1, "the parent");
+	must(unshare(CLONE_NEWNS | CLONE_NEWCGROUP) == 0 && chdir("/..") == 0 && chroot(".") == 0, "unshare");
 	must(setgroups(0, NULL) == 0 && setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0, "root");
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -227,6 +230,7 @@ static void inmate(int gate, char **command)
 		execv(command[0], command);
 		_exit(127);
 	}
+	syscall(SYS_close_range, 3, ~0U, 0);
 	waitpid(child, &status, 0);
 	_exit(WEXITSTATUS(status));
 }
@@ -234,19 +238,20 @@ static void inmate(int gate, char **command)
 int main(int argc, char **argv)
 {
 	struct clone_args args = {
-		.flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWNET,
+		.flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWUSER,
 		.pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD };
-	int gate[2], status;
-	char path[64];
+	int gate[2], report[2], status;
+	char path[64], end;
 
 	if (argc < 3)
 		return 2;
 	int home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	must(chdir("/") == 0 && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0 &&
-	     pipe2(gate, O_CLOEXEC) == 0, "unshare");
+	     pipe2(gate, O_CLOEXEC) == 0 && pipe2(report, O_CLOEXEC) == 0, "unshare");
 	pid_t pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
-		inmate(gate[0], argv + 2);
+		inmate(gate[0], report[1], argv + 2);
+	close(report[1]);
 	static const char *const maps[] = { "uid_map", "gid_map" };
 	for (int i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/%s", pid, maps[i]);
@@ -255,8 +260,9 @@ int main(int argc, char **argv)
 		close(fd);
 	}
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-	make_tree(argv[1], open(path, O_RDONLY | O_CLOEXEC));
-	must(setns(home, CLONE_NEWNS) == 0 && write(gate[1], "", 1) == 1, "setns");
+	make_tree(argv[1], open(path, O_RDONLY | O_CLOEXEC), report[0]);
+	must(write(gate[1], "", 1) == 1 && read(report[0], &end, 1) == 0 &&
+	     setns(home, CLONE_NEWNS) == 0, "setns");
 	waitpid(pid, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
