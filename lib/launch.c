@@ -45,7 +45,7 @@ static int make_root(const struct run *r, struct err *e)
 	for (size_t i = 0; i < r->u->n_binds; i++)
 		if (rootfs_bind_point(root, &r->u->binds[i], 0, e) < 0)
 			return err_wrap(e, "bind ");
-	return rootfs_populate(root, r->u, r->at.machine_id, 0, e);
+	return rootfs_populate(root, r->u, r->at.machine_id, 0, true, e);
 }
 
 /* The directory of this process's cgroup; NULL: it has none. */

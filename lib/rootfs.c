@@ -67,14 +67,16 @@ static int make_points(int root, const char *const *dirs, size_t n, struct err *
 	return 0;
 }
 
-static int populate(int root, const char *machine_id, const struct buf *resolv, struct err *e)
+static int populate(int root, const char *machine_id, bool points, const struct buf *resolv,
+		    struct err *e)
 {
+	static const char *const kernel[] = { "/dev", "/proc", "/run", "/sys", "/tmp" };
 	autofree char *journal = xfmt("/var/log/journal/%s", machine_id);
-	const char *dirs[] = { "/dev", "/etc", "/nix/store", "/proc", "/run",
-			       "/sys", "/tmp", "/usr",	     journal };
+	const char *dirs[] = { "/etc", "/nix/store", "/usr", journal };
 	char id_line[40];
 
-	if (make_points(root, dirs, ARRAY_SIZE(dirs), e) < 0)
+	if ((points && make_points(root, kernel, ARRAY_SIZE(kernel), e) < 0) ||
+	    make_points(root, dirs, ARRAY_SIZE(dirs), e) < 0)
 		return -1;
 	snprintf(id_line, sizeof(id_line), "%s\n", machine_id);
 	if (root_write(root, "/etc/machine-id", id_line, strlen(id_line), e) < 0)
@@ -83,14 +85,14 @@ static int populate(int root, const char *machine_id, const struct buf *resolv, 
 }
 
 int rootfs_populate(int root, const struct unit *u, const char *machine_id, uint32_t uid,
-		    struct err *e)
+		    bool points, struct err *e)
 {
 	autobuf struct buf resolv = { 0 };
 
 	if (!resolv_conf(u, &resolv))
 		buf_free(&resolv);
 	act_as(uid);
-	int ret = populate(root, machine_id, &resolv, e);
+	int ret = populate(root, machine_id, points, &resolv, e);
 	act_as(0);
 	return ret;
 }
@@ -108,17 +110,37 @@ int rootfs_bind_point(int root, const struct bind *b, uint32_t uid, struct err *
 	return ret < 0 ? err_wrap(e, "target ") : 0;
 }
 
-/* Attaches a mount, whose descriptor it closes, in the container's tree. */
-static int put(int root, const char *target, int mount_fd, struct err *e)
+/* Attaches a mount at an open place in the container's tree, whose name is for messages. It
+ * closes the mount's descriptor. */
+static int put_at(int at, const char *target, int mount_fd, struct err *e)
 {
 	autoclose int fd = mount_fd;
 
 	if (fd < 0)
 		return err_wrap(e, "%s: ", target);
-	autoclose int at = root_open(root, target, O_PATH);
 	if (at < 0 || mnt_attach_at(fd, at) < 0)
 		return err_errno(e, "%s, in the container: mount", target);
 	return 0;
+}
+
+static int put(int root, const char *target, int mount_fd, struct err *e)
+{
+	autoclose int at = mount_fd < 0 ? -1 : root_open(root, target, O_PATH);
+
+	return put_at(at, target, mount_fd, e);
+}
+
+/* A directory for a mount, made where it is missing. */
+static int open_point(const struct rootfs *r, int root, const char *dir, struct err *e)
+{
+	int fd = root_open(root, dir, O_PATH | O_DIRECTORY);
+
+	if (fd >= 0)
+		return fd;
+	act_as(r->uid);
+	fd = root_make_dirs(root, dir, e);
+	act_as(0);
+	return fd;
 }
 
 /* All that is in memory is of one tmpfs, whose directories are mounted: it is made and torn
@@ -136,28 +158,38 @@ static int make_pool(const struct rootfs *r, int root, struct pool *pool, struct
 	pool->r = r;
 	pool->fd = mnt_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, e);
 	/* Only what is attached can be cloned; later /tmp itself covers it. */
-	autoclose int at = pool->fd < 0 ? -1 : root_open(root, "/tmp", O_PATH);
-	if (at < 0 || mnt_attach_at(pool->fd, at) < 0)
-		return pool->fd < 0 ? -1 : err_errno(e, "a tmpfs in the container");
-	return 0;
+	autoclose int at = pool->fd < 0 ? -1 : open_point(r, root, "/tmp", e);
+	if (at < 0)
+		return -1;
+	return mnt_attach_at(pool->fd, at) < 0 ? err_errno(e, "a tmpfs in the container") : 0;
 }
 
-/* A directory of the pool's, owned by user uid. */
-static int put_dir(const struct pool *pool, int root, const char *target, mode_t mode, uint32_t uid,
+/* A directory of the pool's, owned by user uid, at an open place: -1, and e says why not. */
+static int put_dir(const struct pool *pool, int at, const char *target, mode_t mode, uint32_t uid,
 		   const struct mount_attr *attr, struct err *e)
 {
 	autofree char *name = xstrdup(target + 1);
 
+	if (at < 0)
+		return -1;
 	for (char *p = name; *p; p++)
 		*p = *p == '/' ? '-' : *p;
-	if (mkdirat(pool->fd, name, 0755) < 0 || fchownat(pool->fd, name, uid, uid, 0) < 0 ||
-	    fchmodat(pool->fd, name, mode, 0) < 0)
+	if (mkdirat(pool->fd, name, mode) < 0 || fchownat(pool->fd, name, uid, uid, 0) < 0)
 		return err_errno(e, "%s, in the container", target);
 	autoclose int fd = mnt_clone_all(pool->fd, name, -1, false, e);
 	if (fd >= 0 && attr &&
 	    syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, attr, sizeof(*attr)) < 0)
 		return err_errno(e, "%s, in the container", target);
-	return put(root, target, steal_fd(&fd), e);
+	return put_at(at, target, steal_fd(&fd), e);
+}
+
+/* One of the directories that there is in every container. */
+static int put_point(const struct pool *pool, int root, const char *target, mode_t mode,
+		     const struct mount_attr *attr, struct err *e)
+{
+	autoclose int at = open_point(pool->r, root, target, e);
+
+	return put_dir(pool, at, target, mode, pool->r->uid, attr, e);
 }
 
 /* A clone of a tree of the host's, its ids shifted, or as they are if that can't be. */
@@ -275,8 +307,10 @@ static int mount_kernel(void *context)
 	_exit(0);
 }
 
-static int make_kernel(const struct rootfs *r, int root, int inmate, struct err *e)
+int rootfs_kernel(const struct rootfs *r, int inmate, const struct rootfs_made *made,
+		  struct err *e)
 {
+	int root = made->root;
 	struct kernel_mounts k = { .inmate = inmate, .proc = -1, .sys = -1, .mqueue = -1 };
 	char stack[65536] __attribute__((aligned(16)));
 
@@ -286,7 +320,9 @@ static int make_kernel(const struct rootfs *r, int root, int inmate, struct err 
 		*e = k.e;
 		return -1;
 	}
-	if (put(root, "/proc", k.proc, e) < 0 || put(root, "/sys", k.sys, e) < 0)
+	autoclose int proc = open_point(r, root, "/proc", e), sys = open_point(r, root, "/sys", e);
+	if (proc < 0 || sys < 0 || put_at(proc, "/proc", k.proc, e) < 0 ||
+	    put_at(sys, "/sys", k.sys, e) < 0)
 		return -1;
 	if (r->cgroup &&
 	    put(root, "/sys/fs/cgroup", mnt_clone_all(AT_FDCWD, r->cgroup, -1, false, e), e) < 0)
@@ -304,7 +340,7 @@ static int make_device(const struct rootfs *r, int dev, size_t i, struct err *e)
 
 	if (!r->rootless) {
 		if (mknodat(dev, name, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0 ||
-		    fchmodat(dev, name, 0666, 0) < 0 || fchownat(dev, name, r->uid, r->uid, 0) < 0)
+		    fchownat(dev, name, r->uid, r->uid, 0) < 0)
 			return err_errno(e, "/dev/%s", name);
 		return 0;
 	}
@@ -323,7 +359,7 @@ static int make_dev(const struct pool *pool, int root, struct err *e)
 	const char *pts[] = { "newinstance", NULL, "ptmxmode", "0666", "mode",
 			      "620",	     r->rootless ? NULL : "gid", tty, NULL };
 
-	if (put_dir(pool, root, "/dev", 0755, r->uid, &with_devices, e) < 0)
+	if (put_point(pool, root, "/dev", 0755, &with_devices, e) < 0)
 		return -1;
 	autoclose int dev = root_open(root, "/dev", O_PATH | O_DIRECTORY);
 	if (dev < 0)
@@ -340,7 +376,7 @@ static int make_dev(const struct pool *pool, int root, struct err *e)
 	if (put(root, "/dev/pts", mnt_new("devpts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e),
 		e) < 0)
 		return -1;
-	return put_dir(pool, root, "/dev/shm", 01777, r->uid, NULL, e);
+	return put_point(pool, root, "/dev/shm", 01777, NULL, e);
 }
 
 /* A pseudo terminal of the container's own, whose other side is its /dev/console. */
@@ -366,12 +402,12 @@ static int make_console(const struct rootfs *r, int root, int *console, struct e
 }
 
 /* A datagram for each word of its init; from whom, the kernel says. */
-static int make_notify(int dir, int *notify, struct err *e)
+static int make_notify(int run, int *notify, struct err *e)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int on = 1;
 
-	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/notify", dir);
+	snprintf(to.sun_path, sizeof(to.sun_path), "/proc/self/fd/%d/nixunits/notify", run);
 	autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
 	    bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
@@ -380,31 +416,33 @@ static int make_notify(int dir, int *notify, struct err *e)
 	return 0;
 }
 
-static int make_run_files(const struct rootfs *r, int root, int *notify, struct err *e)
+static int make_run_files(const struct rootfs *r, int run, int *notify, struct err *e)
 {
-	static const char *const dirs[] = { "/run/nixunits", "/run/lock", "/run/nixunits/hosts" };
 	autofree char *json = cJSON_PrintUnformatted(r->u->json);
 
-	if (make_points(root, dirs, r->hosts ? 3 : 2, e) < 0)
-		return -1;
-	autoclose int dir = root_open(root, dirs[0], O_PATH | O_DIRECTORY);
-	autoclose int fd = openat(dir, "unit.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (mkdirat(run, "nixunits", 0755) < 0 || mkdirat(run, "lock", 0755) < 0 ||
+	    (r->hosts && mkdirat(run, "nixunits/hosts", 0755) < 0))
+		return err_errno(e, "/run, in the container");
+	autoclose int fd = openat(run, "nixunits/unit.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+				  0444);
 	if (fd < 0 || !json || write(fd, json, strlen(json)) != (ssize_t)strlen(json))
 		return err_errno(e, "/run/nixunits/unit.json, in the container");
-	return r->notify ? make_notify(dir, notify, e) : 0;
+	return r->notify ? make_notify(run, notify, e) : 0;
 }
 
 static int make_run(const struct pool *pool, int root, int *notify, struct err *e)
 {
 	const struct rootfs *r = pool->r;
 
-	if (put_dir(pool, root, "/run", 0755, r->uid, NULL, e) < 0)
+	if (put_point(pool, root, "/run", 0755, NULL, e) < 0)
 		return -1;
+	/* Empty as yet, and nobody else's: in it names lead nowhere else. */
+	autoclose int run = root_open(root, "/run", O_PATH | O_DIRECTORY);
 	act_as(r->uid);
-	int ret = make_run_files(r, root, notify, e);
+	int ret = make_run_files(r, run, notify, e);
 	act_as(0);
 	/* Debian's systemd mounts this at its start, and gives up where it can't. */
-	return ret < 0 ? -1 : put_dir(pool, root, "/run/lock", 01777, r->uid, NULL, e);
+	return ret < 0 ? -1 : put_point(pool, root, "/run/lock", 01777, NULL, e);
 }
 
 static int make_binds(const struct rootfs *r, int root, struct err *e)
@@ -426,7 +464,7 @@ static int make_binds(const struct rootfs *r, int root, struct err *e)
 }
 
 /* What isn't in this kernel needs no mask. */
-static int mask(const struct pool *pool, int root, const char *path, struct err *e)
+static int mask(const struct pool *pool, int root, int null, const char *path, struct err *e)
 {
 	static const struct mount_attr empty = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC };
 	struct stat st;
@@ -436,12 +474,8 @@ static int mask(const struct pool *pool, int root, const char *path, struct err 
 		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
 	if (fstat(at, &st) < 0)
 		return err_errno(e, "%s", path);
-	if (S_ISDIR(st.st_mode))
-		return put_dir(pool, root, path, 0, 0, &empty, e);
-	/* /dev is where the tree's own symlinks lead, never ours. */
-	autoclose int null = root_open(root, "/dev/null", O_PATH | O_NOFOLLOW);
-	return null < 0 ? err_errno(e, "/dev/null, in the container") :
-			  put(root, path, mnt_clone_all(null, "", -1, true, e), e);
+	return S_ISDIR(st.st_mode) ? put_dir(pool, at, path, 0, 0, &empty, e) :
+				     put_at(at, path, mnt_clone_all(null, "", -1, true, e), e);
 }
 
 static int protect(const struct pool *pool, int root, struct err *e)
@@ -449,21 +483,25 @@ static int protect(const struct pool *pool, int root, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(unwritable); i++) {
 		autoclose int at = root_open(root, unwritable[i], O_PATH | O_NOFOLLOW);
 
-		if (at >= 0 && put(root, unwritable[i], mnt_clone_all(at, "", -1, true, e), e) < 0)
+		if (at >= 0 && put_at(at, unwritable[i], mnt_clone_all(at, "", -1, true, e), e) < 0)
 			return -1;
 	}
 	if (pool->r->u->net.private) {
-		autoclose int net = root_open(root, "/proc/sys/net", O_PATH | O_NOFOLLOW);
+		autoclose int at = root_open(root, "/proc/sys/net", O_PATH | O_NOFOLLOW);
 		struct mount_attr attr = { .attr_clr = MOUNT_ATTR_RDONLY };
-		autoclose int fd = net < 0 ? -1 : mnt_clone_all(net, "", -1, false, e);
+		autoclose int fd = at < 0 ? -1 : mnt_clone_all(at, "", -1, false, e);
 
 		if (fd < 0 || syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 			return err_errno(e, "/proc/sys/net");
-		if (put(root, "/proc/sys/net", steal_fd(&fd), e) < 0)
+		if (put_at(at, "/proc/sys/net", steal_fd(&fd), e) < 0)
 			return -1;
 	}
+	/* /dev is where the tree's own symlinks lead, never ours. */
+	autoclose int null = root_open(root, "/dev/null", O_PATH | O_NOFOLLOW);
+	if (null < 0)
+		return err_errno(e, "/dev/null, in the container");
 	for (size_t i = 0; i < ARRAY_SIZE(masked); i++)
-		if (mask(pool, root, masked[i], e) < 0)
+		if (mask(pool, root, null, masked[i], e) < 0)
 			return -1;
 	return 0;
 }
@@ -500,11 +538,10 @@ static int forbid_devices(int root, struct err *e)
 	return done < 0 ? err_errno(e, "the root directory: nodev") : 0;
 }
 
-int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e)
+static int begin(const struct rootfs *r, struct rootfs_made *made, struct err *e)
 {
 	struct pool pool = { .r = r, .fd = -1 };
 
-	*made = (struct rootfs_made)ROOTFS_NONE;
 	/* The root directory last, above all else that has to be attached for a while. */
 	autoclose int store = r->n_layers ? make_store(r, e) : -1;
 	if (store < 0 && r->n_layers)
@@ -512,7 +549,7 @@ int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e
 	int root = made->root = make_top(r, e);
 	if (root >= 0 && r->u->private_users && forbid_devices(root, e) < 0)
 		return -1;
-	if (root < 0 || rootfs_populate(root, r->u, r->machine_id, r->uid, e) < 0)
+	if (root < 0 || rootfs_populate(root, r->u, r->machine_id, r->uid, false, e) < 0)
 		return -1;
 	if (store >= 0 && put(root, "/nix/store", steal_fd(&store), e) < 0)
 		return -1;
@@ -520,16 +557,26 @@ int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e
 	made->pool = pool.fd;
 	if (failed || make_dev(&pool, root, e) < 0 || make_run(&pool, root, &made->notify, e) < 0)
 		return -1;
-	return put_dir(&pool, root, "/tmp", 01777, r->uid, NULL, e);
+	return put_point(&pool, root, "/tmp", 01777, NULL, e);
 }
 
-int rootfs_finish(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e)
+int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e)
+{
+	/* The modes are those that are said. */
+	mode_t was = umask(0);
+
+	*made = (struct rootfs_made)ROOTFS_NONE;
+	int done = begin(r, made, e);
+	umask(was);
+	return done;
+}
+
+int rootfs_finish(const struct rootfs *r, struct rootfs_made *made, struct err *e)
 {
 	struct pool pool = { .r = r, .fd = made->pool };
 	int root = made->root;
 
-	if (make_kernel(r, root, inmate, e) < 0 || make_binds(r, root, e) < 0 ||
-	    protect(&pool, root, e) < 0)
+	if (make_binds(r, root, e) < 0 || protect(&pool, root, e) < 0)
 		return -1;
 	if (r->console && make_console(r, root, &made->console, e) < 0)
 		return -1;

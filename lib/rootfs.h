@@ -17,9 +17,10 @@
 #include "unit.h"
 
 /* Makes in a root directory what a start needs there, as user uid, the container's root:
- * mount points, /etc/machine-id, /etc/resolv.conf. 0, or -1 and e. */
+ * /etc/machine-id, /etc/resolv.conf, directories; the mount points of what the kernel shows,
+ * where these are wanted. 0, or -1 and e. */
 int rootfs_populate(int root, const struct unit *u, const char *machine_id, uint32_t uid,
-		    struct err *e);
+		    bool points, struct err *e);
 /* The same for the target of a bind. */
 int rootfs_bind_point(int root, const struct bind *b, uint32_t uid, struct err *e);
 
@@ -53,12 +54,14 @@ struct rootfs_made {
 /* What $NOTIFY_SOCKET is inside. */
 #define ROOTFS_NOTIFY "/run/nixunits/notify"
 
-/* Make it in the caller's mount namespace, which must be one of his own; the second step makes
+/* Make it in the caller's mount namespace, which must be one of his own; the last step makes
  * it the root of that. `inmate` is a pidfd of a process in the container's namespaces: its PID,
- * network and IPC namespace are what /proc, /sys and /dev/mqueue are of. The first step needs
- * none of them. 0, or -1 and e: the caller's mount namespace is then good for nothing. */
+ * network and IPC namespace are what /proc, /sys and /dev/mqueue are of; no other step needs
+ * them. 0, or -1 and e: the caller's mount namespace is then good for nothing. */
 int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e);
-int rootfs_finish(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e);
+int rootfs_kernel(const struct rootfs *r, int inmate, const struct rootfs_made *made,
+		  struct err *e);
+int rootfs_finish(const struct rootfs *r, struct rootfs_made *made, struct err *e);
 /* Closes what is open of it, whatever became of it. */
 void rootfs_close(struct rootfs_made *made);
 

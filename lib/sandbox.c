@@ -542,7 +542,8 @@ static int start(struct run *r, struct err *e)
 	if (make_leaf(r, e) < 0 || leave_home(r, e) < 0 || make_inmate(r, e) < 0 ||
 	    set_rlimits(r, e) < 0 || rootfs_begin(&r->s->fs, &r->made, e) < 0 ||
 	    await_namespaces(r, e) < 0 || make_network(r, e) < 0 ||
-	    rootfs_finish(&r->s->fs, r->pidfd, &r->made, e) < 0)
+	    rootfs_kernel(&r->s->fs, r->pidfd, &r->made, e) < 0 ||
+	    rootfs_finish(&r->s->fs, &r->made, e) < 0)
 		return -1;
 	if (r->made.console >= 0)
 		relay_size(isatty(STDIN_FILENO) ? STDIN_FILENO : terminal(r), r->made.console);
