@@ -167,7 +167,7 @@ static int become_inmate(const struct visit *v, struct err *e)
 	if (inmate_become_root() < 0)
 		return err_errno(e, "the container's root");
 	prctl(PR_SET_PDEATHSIG, SIGHUP);
-	if (inmate_confine(v->caps, e) < 0)
+	if (inmate_forgo(v->caps, e) < 0 || inmate_confine(v->caps, e) < 0)
 		return -1;
 	if (chdir("/root") < 0 && chdir("/") < 0)
 		return err_errno(e, "/, in the container");

@@ -19,17 +19,23 @@ int inmate_become_root(void)
 	return setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
 }
 
-int inmate_confine(uint64_t caps, struct err *e)
+int inmate_forgo(uint64_t caps, struct err *e)
 {
 	/* An empty keyring, instead of that of our login. No kernel needs to have any. */
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
-	uint64_t keep = caps & cap_bounding();
-	if (cap_bound(keep) < 0 || cap_assign(keep, keep, 0) < 0)
+	if (cap_bound(caps) < 0)
 		return err_errno(e, "capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(e, "no_new_privs");
-	if (seccomp_deny(caps, e) < 0)
-		return -1;
+	return seccomp_deny(caps, e);
+}
+
+int inmate_confine(uint64_t caps, struct err *e)
+{
+	uint64_t keep = caps & cap_bounding();
+
+	if (cap_assign(keep, keep, 0) < 0)
+		return err_errno(e, "capabilities");
 	umask(022);
 	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_errno(e, "close_range");

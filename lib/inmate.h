@@ -8,9 +8,12 @@
 
 /* The root of the user namespace that the process is in. 0, or -1 with errno. */
 int inmate_become_root(void);
-/* Keeps of the capabilities those of the set, and gives up the keyring, system calls
- * (lib/seccomp), the way to more by set-user-ID programs, and, at the exec, every
- * descriptor but the standard files. 0, or -1 and e. */
+/* Gives up for good, in this process and all that come of it: the keyring, capabilities but
+ * for the set (the bounding set: this process has them yet), system calls (lib/seccomp), and
+ * the way to more by set-user-ID programs. 0, or -1 and e. */
+int inmate_forgo(uint64_t caps, struct err *e);
+/* Keeps of the capabilities those of the set and, at the exec, of the descriptors none but the
+ * standard files. 0, or -1 and e. */
 int inmate_confine(uint64_t caps, struct err *e);
 /* The environment of the container's root; `container` is what $container says. */
 void inmate_environment(const char *container, const char *shell);

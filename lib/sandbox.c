@@ -43,7 +43,9 @@ struct run {
 	pid_t pid;   /* of the container's first process */
 	int pidfd;
 	int mnt_ns; /* ours */
-	struct pipe_ends gate;   /* a byte lets the child go; its end: we are dead */
+	/* A byte when nobody has to look into the child any more, a byte when the tree is there;
+	 * its end: we are dead. */
+	struct pipe_ends gate;
 	/* Of the child's: a byte, when its namespaces are there; a struct err; its end: the exec
 	 * was done. */
 	struct pipe_ends report;
@@ -96,8 +98,6 @@ static _Noreturn void become(const struct run *r, char **argv)
 		give_up(r, &e);
 	}
 	sigemptyset(&none);
-	for (int i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execvp(argv[0], argv);
 	err_set(&e, errno == ENOENT ? 127 : 126, "%s: %s, in the container", plain(argv[0]),
@@ -163,6 +163,8 @@ static int make_namespaces(const struct run *r, struct err *e)
 		return err_errno(e, "namespaces of its own");
 	if (r->joined >= 0 && setns(r->joined, CLONE_NEWNET) < 0)
 		return err_errno(e, "network.netns %s", quoted(u->net.netns));
+	if (write(r->report.in, "", 1) != 1)
+		_exit(NU_FAILED);
 	if (sethostname(u->id, strlen(u->id)) < 0)
 		return err_errno(e, "the host name");
 	if (only_loopback(u) && loopback_up() < 0)
@@ -170,42 +172,58 @@ static int make_namespaces(const struct run *r, struct err *e)
 	return 0;
 }
 
-static int settle(struct run *r, struct err *e)
+/* All that can be given up before the tree is there, while that is finished. */
+static int shed(const struct run *r, struct err *e)
 {
-	/* In a copy that is its user namespace's own; see lib/rootfs. "/.." leads to what is
-	 * mounted on the root. */
-	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0 || chdir("/..") < 0 || chroot(".") < 0)
-		return err_errno(e, "a mount namespace of its own");
 	if (inmate_become_root() < 0 && !r->s->fs.rootless)
 		return err_errno(e, "its root");
 	/* Our memory, and the program that it is of, are not the container's to look at. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_errno(e, "prctl");
-	struct pollfd dead = { .fd = r->gate.out };
-	if (poll(&dead, 1, 0) != 0)
-		return err_set(e, NU_FAILED, "its supervisor has died");
 	inmate_environment("nixunits", "/bin/sh");
 	if (r->s->fs.notify)
 		setenv("NOTIFY_SOCKET", ROOTFS_NOTIFY, 1);
-	if (!r->s->command) {
-		autofree char *uuid = xstrdup(r->s->fs.machine_id);
-		setenv("container_uuid", uuid, 1);
-	}
+	if (!r->s->command)
+		setenv("container_uuid", r->s->fs.machine_id, 1);
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	return inmate_forgo(r->s->caps, e);
+}
+
+static int settle(const struct run *r, struct err *e)
+{
+	/* In a copy that is its user namespace's own; see lib/rootfs. "/.." leads to what is
+	 * mounted on the root. */
+	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0 || chdir("/..") < 0 || chroot(".") < 0)
+		return err_errno(e, "a mount namespace of its own");
+	/* Dead before it could be our death's signal. */
+	struct pollfd dead = { .fd = r->gate.out };
+	if (poll(&dead, 1, 0) != 0)
+		return err_set(e, NU_FAILED, "its supervisor has died");
 	return inmate_confine(r->s->caps, e);
+}
+
+static void await_gate(const struct run *r)
+{
+	char go;
+
+	if (read(r->gate.out, &go, 1) != 1)
+		_exit(NU_FAILED);
 }
 
 static _Noreturn void inmate(struct run *r)
 {
 	char *init[] = { (char *)r->s->fs.u->init, NULL };
 	struct err e;
-	char go;
 
 	cleanup_close(&r->gate.in);
 	cleanup_close(&r->report.out);
 	if (make_namespaces(r, &e) < 0)
 		give_up(r, &e);
-	if (write(r->report.in, "", 1) != 1 || read(r->gate.out, &go, 1) != 1)
-		_exit(NU_FAILED);
+	await_gate(r);
+	if (shed(r, &e) < 0)
+		give_up(r, &e);
+	await_gate(r);
 	if (settle(r, &e) < 0)
 		give_up(r, &e);
 	if (r->s->command)
@@ -329,11 +347,16 @@ static int await_namespaces(const struct run *r, struct err *e)
 	return n ? n : err_set(e, NU_FAILED, "the container's first process has died");
 }
 
-/* Until it has become the container's program. */
-static int await_exec(struct run *r, struct err *e)
+/* If it has died, that comes out when it is waited for. */
+static void let_go(const struct run *r)
 {
-	if (write(r->gate.in, "", 1) != 1)
-		return err_errno(e, "the container's first process");
+	(void)!write(r->gate.in, "", 1);
+}
+
+/* Until it has become the container's program. */
+static int await_exec(const struct run *r, struct err *e)
+{
+	let_go(r);
 	return await_report(r, e);
 }
 
@@ -542,8 +565,10 @@ static int start(struct run *r, struct err *e)
 	if (make_leaf(r, e) < 0 || leave_home(r, e) < 0 || make_inmate(r, e) < 0 ||
 	    set_rlimits(r, e) < 0 || rootfs_begin(&r->s->fs, &r->made, e) < 0 ||
 	    await_namespaces(r, e) < 0 || make_network(r, e) < 0 ||
-	    rootfs_kernel(&r->s->fs, r->pidfd, &r->made, e) < 0 ||
-	    rootfs_finish(&r->s->fs, &r->made, e) < 0)
+	    rootfs_kernel(&r->s->fs, r->pidfd, &r->made, e) < 0)
+		return -1;
+	let_go(r);
+	if (rootfs_finish(&r->s->fs, &r->made, e) < 0)
 		return -1;
 	if (r->made.console >= 0)
 		relay_size(isatty(STDIN_FILENO) ? STDIN_FILENO : terminal(r), r->made.console);

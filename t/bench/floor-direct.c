@@ -76,9 +76,8 @@ static void put_dir(int pool, const char *target, int mode, int attr_set, int at
 	snprintf(name, sizeof(name), "%s", target);
 	for (char *p = name; *p; p++)
 		*p = *p == '/' ? '-' : *p;
-	mkdirat(pool, name, 0755);
+	mkdirat(pool, name, mode);
 	fchownat(pool, name, 524288, 524288, 0);
-	fchmodat(pool, name, mode, 0);
 	int fd = open_tree(pool, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	must(fd >= 0 && ((!attr_set && !attr_clr) ||
 			 mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0), target);
@@ -123,7 +122,7 @@ static int clone_of(const char *path, int attr)
 	return fd;
 }
 
-static void make_tree(const char *dir, int userns, int report)
+static void make_tree(const char *dir, int userns, int report, int gate)
 {
 	static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
 	static const int numbers[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 } };
@@ -150,7 +149,6 @@ static void make_tree(const char *dir, int userns, int report)
 	int dev = openat(root, "dev", O_PATH | O_CLOEXEC);
 	for (int i = 0; i < 6; i++) {
 		mknodat(dev, devices[i], S_IFCHR | 0666, makedev(numbers[i][0], numbers[i][1]));
-		fchmodat(dev, devices[i], 0666, 0);
 		fchownat(dev, devices[i], 524288, 524288, 0);
 		symlinkat(links[i][0], dev, links[i][1]);
 	}
@@ -170,6 +168,7 @@ static void make_tree(const char *dir, int userns, int report)
 	put("proc", proc_fd);
 	put("sys", sys_fd);
 	put("dev/mqueue", mqueue_fd);
+	must(write(gate, "", 1) == 1, "the child");
 	for (int i = 0; i < 4; i++)
 		put(read_only[i], clone_of(read_only[i], MOUNT_ATTR_RDONLY));
 	put("proc/sys/net", clone_of("proc/sys/net", 0));
@@ -183,17 +182,16 @@ static void make_tree(const char *dir, int userns, int report)
 	     umount2(".", MNT_DETACH) == 0 && chdir("/") == 0, "pivot_root");
 }
 
-static void confine(void)
+static struct __user_cap_data_struct kept[2] = { { 0x800405fb, 0x800405fb, 0 }, { 0, 0, 0 } };
+
+static void forgo(void)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { 0x800405fb, 0x800405fb, 0 }, { 0, 0, 0 } };
 	struct sock_filter code[64];
 	struct sock_fprog filter = { .len = 64, .filter = code };
 
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (cap > 31 || !(0x800405fbu & 1u << cap))
+		if (cap > 31 || !(kept[0].permitted & 1u << cap))
 			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	must(syscall(SYS_capset, &head, data) == 0, "capset");
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	/* As long as nu-run's. */
 	code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
@@ -203,27 +201,31 @@ static void confine(void)
 	}
 	code[63] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0, "seccomp");
-	umask(022);
-	syscall(SYS_close_range, 3, ~0U, 4);
 }
 
 static void inmate(int gate, int report, char **command)
 {
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 	int status;
 	char go;
 
 	must(unshare(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET) == 0, "unshare");
+	must(write(report, "", 1) == 1, "the parent");
 	sethostname("t1", 2);
 	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	must(ioctl(s, SIOCSIFFLAGS, &lo) == 0, "lo");
 	close(s);
-	must(write(report, "", 1) == 1 && read(gate, &go, 1) == 1, "the parent");
-	must(unshare(CLONE_NEWNS | CLONE_NEWCGROUP) == 0 && chdir("/..") == 0 && chroot(".") == 0, "unshare");
+	must(read(gate, &go, 1) == 1, "the parent");
 	must(setgroups(0, NULL) == 0 && setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0, "root");
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	confine();
+	forgo();
+	must(read(gate, &go, 1) == 1, "the parent");
+	must(unshare(CLONE_NEWNS | CLONE_NEWCGROUP) == 0 && chdir("/..") == 0 && chroot(".") == 0, "unshare");
+	must(syscall(SYS_capset, &head, kept) == 0, "capset");
+	umask(022);
+	syscall(SYS_close_range, 3, ~0U, 4);
 	pid_t child = vfork();
 	if (child == 0) {
 		setsid();
@@ -245,6 +247,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
+	umask(0);
 	int home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	must(chdir("/") == 0 && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0 &&
 	     pipe2(gate, O_CLOEXEC) == 0 && pipe2(report, O_CLOEXEC) == 0, "unshare");
@@ -260,7 +263,7 @@ int main(int argc, char **argv)
 		close(fd);
 	}
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-	make_tree(argv[1], open(path, O_RDONLY | O_CLOEXEC), report[0]);
+	make_tree(argv[1], open(path, O_RDONLY | O_CLOEXEC), report[0], gate[1]);
 	must(write(gate[1], "", 1) == 1 && read(report[0], &end, 1) == 0 &&
 	     setns(home, CLONE_NEWNS) == 0, "setns");
 	waitpid(pid, &status, 0);
