@@ -18,10 +18,13 @@
 let
   inherit (lib) mkDefault mkForce mkMerge;
 
-  # { a.b.c = value; } where the release has the option a.b.c
+  # { a.b.c = value; } where the release has the option a.b.c. (One that was removed or renamed
+  # is still there, unseen, to say so to whoever sets it.)
   set =
     path: value:
-    lib.optionalAttrs (lib.hasAttrByPath path options) (lib.setAttrByPath path value);
+    lib.optionalAttrs (lib.hasAttrByPath path options) (
+      lib.mkIf ((lib.getAttrFromPath path options).visible or true) (lib.setAttrByPath path value)
+    );
   # Off even where a service's module has it on by default, on if the declaration says so.
   off = path: set (path ++ [ "enable" ]) (lib.mkOverride 900 false);
 
@@ -98,6 +101,7 @@ in
         "systemd-udev-settle.service"
         "systemd-udevd-control.socket"
         "systemd-udevd-kernel.socket"
+        "systemd-udevd-varlink.socket"
         "systemd-udevd.service"
         "systemd-update-utmp.service"
         "systemd-user-sessions.service"
@@ -133,10 +137,20 @@ in
     (lib.optionalAttrs (options ? boot.specialFileSystems) {
       boot.kernel.sysctl."net.ipv4.ping_group_range" = lib.mkOverride 900 "0 65535";
     })
-    # nspawn has mounted them; the guest can't.
+    # nspawn has mounted them; the guest can't. Nor can it remount the store.
     (set [ "boot" "specialFileSystems" ] (mkForce { }))
+    (lib.optionalAttrs (!lib.elem "CAP_SYS_ADMIN" caps) (mkMerge [
+      (set [ "boot" "nixStoreMountOpts" ] (lib.mkOverride 900 [ ]))
+      (set [ "boot" "readOnlyNixStore" ] (lib.mkOverride 900 false))
+    ]))
+    # By logind, which isn't there.
+    (lib.optionalAttrs (options ? users.manageLingering) {
+      systemd.services.linger-users.enable = lib.mkOverride 900 false;
+    })
     # systemd's module turns it on, plainly.
     (set [ "services" "dbus" "enable" ] (lib.mkOverride 75 dbus))
+    (off [ "services" "getty" ])
+    (off [ "services" "logind" ])
     (off [ "services" "logrotate" ])
     (off [ "services" "nscd" ])
     (set [ "system" "nssModules" ] (mkForce [ ]))

@@ -82,6 +82,12 @@ is "$(env -u NIX_CONFIG -u NIX_STATE_DIR -u NIX_CONF_DIR NIXUNITS_NIX="$REPO/nix
 run declared '{ network.interfaces = throw "evaluated"; bind = throw "evaluated"; config.services.httpd.enable = true; }' \
 	document.system
 succeeds 'the config needs neither'
+removed() { declared '{ config = { lib, ... }: {
+	imports = [ (lib.mkRemovedOptionModule [ "boot" "bcache" "enable" ] "It is gone.") ]; '"$1"' }; }' document.system; }
+run removed
+succeeds 'what a release has removed the profile does not set'
+run removed 'boot.bcache.enable = true;'
+like "$err" 'boot.bcache.enable.*It is gone' 'who does, is told'
 
 # Defaults.
 gives '{ }' network '{ "private": true, "netns": null, "interfaces": {}, "dns": "copy", "hosts": null, "nft": null, "forward": [],
