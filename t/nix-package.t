@@ -15,11 +15,11 @@ export NIX_CONF_DIR=$REPO/t/real NIX_STATE_DIR="$T/var" HOME="$T" NIX_CONFIG=
 build() {
 	unshare -m sh -euc 'mount --make-rprivate /
 		for dir in /usr /var/lib/dpkg; do mount --bind $dir $dir; mount -o remount,bind,ro $dir; done
-		exec nix-build --store "$1" --no-out-link -A nixunits \
-			--arg pkgs "import $2/nix/debian { dpkg = $1.json; }" "$2/default.nix"' - "$T/dpkg" "$REPO"
+		exec nix-build --no-out-link "$@"' - --store "$T/dpkg" "$@"
 }
+packages="import $REPO/nix/debian { dpkg = $T/dpkg.json; }"
 mkdir "$T/dpkg"
-run build
+run build -A nixunits --arg pkgs "$packages" "$REPO/default.nix"
 succeeds 'nix builds the package'
 there=$T/dpkg$out
 is "$("$there/bin/nixunits" --version)" "$("$REPO/build/nixunits" --version)" 'it is this version'
@@ -27,5 +27,16 @@ is "$("$there/bin/nu-eval" --help | head -n 1)" "$("$REPO/build/nixunits" eval -
 like "$(cat "$there/lib/systemd/system/nixunits@.service")" "^ExecStart=$out/bin/nixunits run %i$" \
 	'its unit runs it by its path'
 ok 'it has the nix code' test -e "$there/share/nixunits/nix/default.nix"
+# What nixpkgs' own modules ask of builders, newer ones of them.
+expression() { build -E "let pkgs = $packages; in $1"; }
+run expression 'pkgs.runCommand "t" { __structuredAttrs = true; text = "a  b"; list = [ "x y" "z" ]; nothing = null;
+	nativeBuildInputs = [ pkgs.emptyDirectory (pkgs.writeShellScriptBin "say" "printf %s, \"$@\"") ]; } "say \"$text\" \"\${list[@]}\" >$out"'
+succeeds 'a builder with structured attributes'
+is "$(cat "$T/dpkg$out")" 'a  b,x y,z,' 'has them, with its tools'
+run expression 'pkgs.replaceVarsWith { src = pkgs.writeText "in" "#!@shell@\n@stays@"; isExecutable = true; dir = "bin"; name = "x";
+	replacements = { shell = "/bin/sh"; stays = null; }; }'
+succeeds 'replaceVarsWith'
+is "$(stat -c %a "$T/dpkg$out/bin/x") $(cat "$T/dpkg$out/bin/x")" '555 #!/bin/sh
+@stays@' 'replaces, and leaves what is null'
 chmod -R u+w "$T/dpkg"
 done_testing

@@ -258,6 +258,20 @@ in
       inherit src;
       substitutions = lib.concatLists (lib.mapAttrsToList (n: v: [ "--subst-var-by" n "${toString v}" ]) values);
     };
+  # null: a name that stays, for others to replace.
+  replaceVarsWith =
+    {
+      src,
+      replacements,
+      name ? sourceName src,
+      dir ? null,
+      isExecutable ? false,
+      ...
+    }:
+    runCommandLocal name { file = pkgs.replaceVars src (lib.filterAttrs (_: v: v != null) replacements); } ''
+      target=$out${lib.optionalString (dir != null) "/${dir}/${name}"}
+      install -D -m ${if isExecutable then "755" else "644"} "$file" "$target"
+    '';
   makeSetupHook =
     { name ? "hook", substitutions ? { }, ... }:
     script:

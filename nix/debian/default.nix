@@ -133,11 +133,13 @@ let
         debian.package "systemd" (
           table.packages.systemd
           // {
-            # Where NixOS looks for systemd's own units. (One directory that Debian has no units for.)
+            # Where NixOS looks for systemd's own units. (Of newer releases: directories
+            # that Debian has no units for, and a user's unit that can't be left out otherwise.)
             aliases = table.packages.systemd.aliases // {
               "example/systemd" = pkgs.runCommandLocal "systemd-units" { } ''
-                mkdir -p $out/system/{local-fs,multi-user,sockets,sysinit,timers}.target.wants
+                mkdir -p $out/user $out/system/{factory-reset,local-fs,multi-user,sockets,sysinit,timers}.target.wants
                 perl ${./merge.pl} $out ${debian.files.systemd}/lib/systemd
+                [ -e $out/user/capsule@.target ] || ln -s /dev/null $out/user/capsule@.target
               '';
             };
           }

@@ -1,6 +1,6 @@
 # guest - what packages made of Debian's need of NixOS' own modules, beside the profile:
 # by options only, whichever release the modules are of.
-{ lib, config, pkgs, ... }:
+{ lib, config, options, pkgs, ... }:
 let
   inherit (config.system) build;
 
@@ -70,17 +70,37 @@ in
     '';
     # Of releases after Debian's, or of other packages there.
     systemd.suppressedSystemUnits = [
+      "capsule.slice"
+      "capsule@.service"
+      "soft-reboot.target"
+      "systemd-ask-password.socket"
+      "systemd-ask-password@.service"
       "systemd-creds.socket"
       "systemd-creds@.service"
+      "systemd-factory-reset-reboot.service"
+      "systemd-factory-reset-request.service"
+      "systemd-factory-reset.socket"
+      "systemd-factory-reset@.service"
       "systemd-growfs-root.service"
       "systemd-growfs@.service"
       "systemd-journal-catalog-update.service"
+      "systemd-journalctl.socket"
+      "systemd-journalctl@.service"
       "systemd-journald-sync@.service"
+      "systemd-mute-console.socket"
+      "systemd-mute-console@.service"
       "systemd-nspawn@.service"
+      "systemd-soft-reboot.service"
       "systemd-tmpfiles-setup-dev-early.service"
       "systemd-update-done.service"
       "systemd-vconsole-setup.service"
     ];
+    # Made of a program that Debian doesn't have: a path for systemd's generators.
+    environment.etc."systemd/system-environment-generators/env-generator".enable = false;
+    # Debian's other one is no smaller, and seldom there.
+    services.dbus = lib.optionalAttrs (options ? services.dbus.implementation) {
+      implementation = lib.mkOverride 900 "dbus";
+    };
     # Its configuration is where NixOS has it.
     systemd.services.dbus = lib.mkIf config.services.dbus.enable {
       serviceConfig.ExecStart = [

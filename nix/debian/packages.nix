@@ -33,9 +33,12 @@ let
         "Localed"
         "Logind"
         "Machined"
+        "Nspawn"
         "Portabled"
+        "Repart"
         "Timedated"
         "Tpm2Tss"
+        "Tpm2Units"
         "TpmUnits"
         "Utmp"
       ]) (_: false)
@@ -96,6 +99,7 @@ in
     "fuse"
     "fuse3"
     "host"
+    "nixos-init"
     "xauth"
   ];
   # What they only look at: building it is an error.
