@@ -16,6 +16,11 @@ let
   given = type: types.coercedTo types.str (s: if s == "" then null else s) (types.nullOr type);
   text = types.lines;
 
+  # Options of the usual shapes.
+  maybe = type: more: mkOption ({ default = null; inherit type; } // more);
+  maybeText = maybe (given types.str);
+  flag = default: more: mkOption ({ inherit default; type = types.bool; } // more);
+
   addresses = what: mkOption {
     type = strings;
     default = [ ];
@@ -68,9 +73,7 @@ let
           example = "/var/log/service";
           description = "Where the container sees it.";
         };
-        readOnly = mkOption {
-          type = types.bool;
-          default = false;
+        readOnly = flag false {
           description = "Whether the container may only read it.";
         };
       };
@@ -98,15 +101,11 @@ let
         example = "10.8.0.0/16";
         description = "The network, or the one address, that is reached so.";
       };
-      via = mkOption {
-        type = given types.str;
-        default = null;
+      via = maybeText {
         example = "10.0.0.3";
         description = "The next hop, on a link of the container; null: all of `to` is on the link.";
       };
-      interface = mkOption {
-        type = given types.str;
-        default = null;
+      interface = maybeText {
         example = "lan";
         description = "The interface. A next hop that is no link-local address is found without.";
       };
@@ -140,9 +139,7 @@ let
           default = "tcp";
           description = "The protocol.";
         };
-        address = mkOption {
-          type = given types.str;
-          default = null;
+        address = maybeText {
           example = "2001:db8::1";
           description = "The host's address that the port is forwarded for; null: all of them.";
         };
@@ -215,9 +212,7 @@ let
 
   interface = types.submodule {
     options = {
-      kind = mkOption {
-        type = types.nullOr (types.enum [ "veth" "ovs" "bridge" "vlan" "macvlan" "host" ]);
-        default = null;
+      kind = maybe (types.nullOr (types.enum [ "veth" "ovs" "bridge" "vlan" "macvlan" "host" ])) {
         description = ''
           What the interface is. By default: "ovs" where `ovs` is given; "veth" where
           `hostIp4`, `hostIp6` or `hostBridge` is, and for the interface called "veth"; otherwise
@@ -228,35 +223,25 @@ let
       ip6 = addresses "IPv6 addresses inside the container, with prefix length.";
       hostIp4 = addresses "IPv4 addresses of the host's end of a veth, with prefix length.";
       hostIp6 = addresses "IPv6 addresses of the host's end of a veth, with prefix length.";
-      hostBridge = mkOption {
-        type = given types.str;
-        default = null;
+      hostBridge = maybeText {
         example = "br0";
         description = "The Linux bridge that the host's end becomes a port of.";
       };
-      mtu = mkOption {
-        type = number;
-        default = null;
+      mtu = maybe number {
         description = "The largest packet; null: the kernel's default.";
       };
-      mac = mkOption {
-        type = given types.str;
-        default = null;
+      mac = maybeText {
         example = "02:00:00:00:00:01";
         description = ''
           The hardware address; null: one that follows from the host's machine id and the
           container's id, the same at every start.
         '';
       };
-      parent = mkOption {
-        type = given types.str;
-        default = null;
+      parent = maybeText {
         example = "eth0";
         description = "The interface of the host that one of kind vlan or macvlan is on.";
       };
-      vlan = mkOption {
-        type = number;
-        default = null;
+      vlan = maybe number {
         example = 12;
         description = "The 802.1q id of an interface of kind vlan.";
       };
@@ -266,15 +251,11 @@ let
         type = types.nullOr (
           types.submodule {
             options = {
-              bridge = mkOption {
-                type = given types.str;
-                default = null;
+              bridge = maybeText {
                 example = "br0";
                 description = "The Open vSwitch bridge.";
               };
-              vlan = mkOption {
-                type = number;
-                default = null;
+              vlan = maybe number {
                 example = 356;
                 description = "The VLAN tag of the port; null: untagged.";
               };
@@ -294,9 +275,7 @@ let
         type = types.nullOr (
           types.submodule {
             options = {
-              vrid = mkOption {
-                type = number;
-                default = null;
+              vrid = maybe number {
                 example = 7;
                 description = "The VRRP router id, which the hardware address is made of.";
               };
@@ -329,12 +308,11 @@ in
       default = { };
       description = "Further arguments for the modules of `config`.";
     };
-    dbus = mkOption {
-      type = types.bool;
-      default = false;
+    dbus = flag false {
       description = ''
-        Whether the container has a D-Bus, for services that can't do without. Those that only
-        announce themselves on it are started without.
+        Whether the container has a D-Bus, for services that can't do without, and for users who
+        call systemctl without being root. Services that only announce themselves on it are
+        started without.
       '';
     };
     systemdDeps = mkOption {
@@ -347,9 +325,7 @@ in
       '';
     };
 
-    autoStart = mkOption {
-      type = types.bool;
-      default = false;
+    autoStart = flag false {
       description = "Whether the container is started when the host is.";
     };
     bind = mkOption {
@@ -370,9 +346,7 @@ in
         reach beyond the container (CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_MKNOD, …) are dropped.
       '';
     };
-    privateUsers = mkOption {
-      type = types.nullOr types.bool;
-      default = null;
+    privateUsers = maybe (types.nullOr types.bool) {
       description = ''
         Whether the container's users are a range of their own on the host (a user
         namespace). null: yes, unless it joins a network namespace that exists.
@@ -391,21 +365,15 @@ in
       description = "Kernel parameters of the container's own namespaces: a set, or lines of \"name=value\".";
     };
     limits = {
-      memory = mkOption {
-        type = types.nullOr size;
-        default = null;
+      memory = maybe (types.nullOr size) {
         example = "512M";
         description = "Bytes of memory, a number or with K, M, G (of 1024); more is not had.";
       };
-      pids = mkOption {
-        type = types.nullOr types.ints.positive;
-        default = null;
+      pids = maybe (types.nullOr types.ints.positive) {
         example = 500;
         description = "How many processes and threads.";
       };
-      cpu = mkOption {
-        type = types.nullOr types.ints.positive;
-        default = null;
+      cpu = maybe (types.nullOr types.ints.positive) {
         example = 150;
         description = "Percent of one CPU.";
       };
@@ -421,29 +389,21 @@ in
       default = "";
       description = "Shell commands that run in the container when it has started, by its /bin/sh.";
     };
-    preCheckNetReadyScript = mkOption {
-      type = types.nullOr (types.either types.path text);
-      default = null;
+    preCheckNetReadyScript = maybe (types.nullOr (types.either types.path text)) {
       description = ''
         A program of the container, or shell commands, that must succeed before the
         network counts as ready.
       '';
     };
 
-    netns_path = mkOption {
-      type = given types.str;
-      default = null;
+    netns_path = maybeText {
       description = "The same as `network.netns_path`.";
     };
     network = {
-      private = mkOption {
-        type = types.bool;
-        default = true;
+      private = flag true {
         description = "Whether the container has a network of its own; if not, it shares the host's.";
       };
-      netns_path = mkOption {
-        type = given types.str;
-        default = null;
+      netns_path = maybeText {
         example = "/run/netns/blue";
         description = ''
           A network namespace that exists, which the container joins. It can't have
@@ -455,15 +415,11 @@ in
         default = { };
         description = "Network interfaces, by their name in the container.";
       };
-      ip4route = mkOption {
-        type = given types.str;
-        default = null;
+      ip4route = maybeText {
         example = "10.0.0.254";
         description = "The gateway of the IPv4 default route.";
       };
-      ip6route = mkOption {
-        type = given types.str;
-        default = null;
+      ip6route = maybeText {
         example = "2001:db8::1";
         description = "The gateway of the IPv6 default route.";
       };
@@ -497,9 +453,7 @@ in
         example = [ "9.9.9.9" ];
         description = "The container's resolvers: the host's (\"copy\"), \"none\", or these.";
       };
-      hosts = mkOption {
-        type = types.bool;
-        default = false;
+      hosts = flag false {
         description = ''
           Whether the names of all units of the host are in the container's /etc/hosts, with
           the addresses that they declare. It is kept up to date while the container runs.
