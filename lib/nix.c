@@ -19,7 +19,8 @@
 enum { ACT_BUILDS = 104, ACT_BUILD = 105, RESULT_LOG = 101, RESULT_PROGRESS = 105 };
 enum { LEVEL_ERROR = 0, LEVEL_WARNING = 1, LEVEL_INFO = 3 };
 
-#define LOG_LINES 10 /* of a builder, that are shown when it fails */
+#define LOG_LINES 10  /* of a builder, that are shown when it fails */
+#define LOG_KEPT 500  /* of all builders: which one fails is known at the end */
 #define GRACE_MS 3000 /* from the request to end until the end */
 
 /* What is shown while nix works: one line, rewritten on a terminal; a line for each
@@ -31,6 +32,7 @@ struct progress {
 	int64_t start, last;
 	unsigned int files;
 	long long builds_id; /* the activity that counts builds */
+	struct strv builds;  /* those of builders: "NUMBER DERIVATION" */
 	long done, expected;
 	char step[100];
 };
@@ -211,6 +213,22 @@ static void on_message(struct nix *nix, struct progress *p, const cJSON *j)
 	}
 }
 
+static void note_log(struct nix *nix, const struct progress *p, long long number, const char *line)
+{
+	for (size_t i = p->builds.n; i--;) {
+		char *drv;
+
+		if (strtoll(p->builds.v[i], &drv, 10) != number)
+			continue;
+		if (nix->log.n == LOG_KEPT) {
+			free(nix->log.v[0]);
+			memmove(nix->log.v, nix->log.v + 1, --nix->log.n * sizeof(*nix->log.v));
+		}
+		strv_addf(&nix->log, "%s\t%s", drv + 1, line);
+		return;
+	}
+}
+
 static void on_event(struct nix *nix, struct progress *p, const cJSON *j)
 {
 	const cJSON *action = cJSON_GetObjectItemCaseSensitive(j, "action");
@@ -227,7 +245,7 @@ static void on_event(struct nix *nix, struct progress *p, const cJSON *j)
 	} else if (streq(name, "start") && kind == ACT_BUILDS) {
 		p->builds_id = number;
 	} else if (streq(name, "start") && kind == ACT_BUILD && cJSON_IsString(first)) {
-		strv_free(&nix->log);
+		strv_addf(&p->builds, "%lld %s", number, first->valuestring);
 		progress_building(p, first->valuestring);
 	} else if (streq(name, "result") && kind == RESULT_PROGRESS && number == p->builds_id) {
 		const cJSON *second = cJSON_GetArrayItem(fields, 1);
@@ -241,11 +259,7 @@ static void on_event(struct nix *nix, struct progress *p, const cJSON *j)
 			fprintf(stderr, "%s\n", first->valuestring);
 			return;
 		}
-		if (nix->log.n == LOG_LINES) {
-			free(nix->log.v[0]);
-			memmove(nix->log.v, nix->log.v + 1, --nix->log.n * sizeof(*nix->log.v));
-		}
-		strv_add(&nix->log, first->valuestring);
+		note_log(nix, p, number, first->valuestring);
 	}
 }
 
@@ -351,6 +365,7 @@ static void watch(struct nix *nix, pid_t pid, int out, int log)
 	if (pending.n)
 		on_line(nix, &p, pending.p, pending.n);
 	progress_clear(&p);
+	strv_free(&p.builds);
 }
 
 int nix_run(struct nix *nix, struct err *e)
@@ -361,6 +376,7 @@ int nix_run(struct nix *nix, struct err *e)
 
 	buf_free(&nix->out);
 	buf_free(&nix->errors);
+	strv_free(&nix->log);
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(log, O_CLOEXEC) < 0 || pipe2(failure, O_CLOEXEC) < 0)
 		return err_errno(e, "pipe");
 	pid_t pid = fork();
@@ -400,8 +416,18 @@ void nix_errors(const struct nix *nix)
 	/* Some versions of nix say it themselves. */
 	bool wanted = nix->errors.n && strstr(nix->errors.p, "builder") &&
 		      !strstr(nix->errors.p, "log lines");
-	for (size_t i = 0; wanted && i < nix->log.n; i++)
-		fprintf(stderr, "> %s\n", nix->log.v[i]);
+	const char *last[LOG_LINES];
+	size_t n = 0;
+
+	for (size_t i = 0; wanted && i < nix->log.n; i++) {
+		const char *line = nix->log.v[i] + strcspn(nix->log.v[i], "\t");
+		autofree char *drv = xstrndup(nix->log.v[i], line - nix->log.v[i]);
+
+		if (strstr(nix->errors.p, drv))
+			last[n++ % LOG_LINES] = line + 1;
+	}
+	for (size_t i = n > LOG_LINES ? n - LOG_LINES : 0; i < n; i++)
+		fprintf(stderr, "> %s\n", last[i % LOG_LINES]);
 	if (nix->errors.n)
 		fputs(nix->errors.p, stderr);
 }

@@ -28,7 +28,7 @@ struct nix {
 	bool looked;        /* at the parameters, building what has none */
 	struct buf out;    /* its standard output, without the final newline */
 	struct buf errors; /* what it said of its failure */
-	struct strv log;   /* what the last builder said last */
+	struct strv log;   /* what builders said last: "DERIVATION\tLINE" */
 };
 
 /* Runs nix. 0; or -1 and e, the text in nix->errors printed to stderr by nix_errors().

@@ -46,11 +46,23 @@ leaks() {
 	is "$status" 2 'NixOS modules from nowhere are refused'
 	like "$err" '/nowhere' 'by name'
 	host_put /root/fails.nix <<-'X'
-		{ config = { pkgs, ... }: { environment.etc.x.source = pkgs.runCommand "fails" { } "echo why it fails; false"; }; }
+		{ config = { pkgs, ... }: {
+		  environment.etc.x.source = pkgs.runCommand "fails" { } "for i in 1 2 3 4 5 6 7 8 9; do echo no $i; done; echo why; echo it fails; false";
+		  environment.etc.y.source = pkgs.runCommand "works" { } "echo what another says; sleep 2; echo goes on; touch $out";
+		}; }
 	X
 	run host_sh 'cd /root; nixunits build -n fails.nix -i fails -p debian'
 	is "$status" 1 'what does not build is an error'
-	like "$err" '^ *> why it fails$' 'which shows what the builder said'
+	is "$(printf '%s\n' "$err" | sed -n 's/^ *> //p')" 'no 2
+no 3
+no 4
+no 5
+no 6
+no 7
+no 8
+no 9
+why
+it fails' 'which shows what the builder said last, and no other'
 	like "$err" "builder for .*-fails\\.drv' failed" 'and which one it was'
 	host nixunits delete -f -r leak
 }
