@@ -48,6 +48,21 @@ d /var/lib/nixunits/containers 0755 root root -' 'the directories are made'
 	like "$status $err" '^1 .*the NixOS host' 'so does delete'
 	run host nixunits enable web2
 	like "$err" 'nixunits.web2.autoStart' 'and enable says where that is set'
+	# A unit of another nixpkgs: its modules, library and packages.
+	host_sh 'cp -r /src/nix/debian /root/another; cd /root/another; mv default.nix debian.nix
+		sed -i "s/default = \"Debian\"/default = \"Another\"/" nixos/modules/misc/version.nix
+		echo "args: import ./debian.nix (args // { dpkg = /root/dpkg.json; }) // { origin = \"another\"; }" >default.nix'
+	run host nix-build --no-out-link --argstr dpkg /root/dpkg.json --argstr toolbox /usr/local/bin/nixunits \
+		--arg nixpkgs /root/another /src/t/real/host.nix -A 'config.environment.etc."nixunits/other.json".source'
+	succeeds 'a unit of another nixpkgs is built'
+	host_sh 'ln -s "$1" /etc/nixunits/other.json' "$out"
+	is "$(host jq -r .os.name /etc/nixunits/other.json /etc/nixunits/web2.json)" 'Another
+Debian' 'of the modules that are there; the others are of the host'\''s'
+	run host nixunits start other
+	succeeds 'and starts'
+	is "$(host nixunits shell other -- cat /etc/from)" another 'with packages from there'
+	host nixunits stop other
+
 	run host nixunits stop web2
 	succeeds 'it stops'
 	is "$(host_sh 'ip -brief link | grep -c nu- || true')" 0 'and its veth is gone'

@@ -3,6 +3,8 @@
 {
   dpkg,
   toolbox,
+  # a nixpkgs for one of the units, that is not the host's
+  nixpkgs ? repository + "/nix/debian",
   repository ? ../..,
 }:
 let
@@ -46,7 +48,10 @@ lib.evalModules {
           };
           config.services.httpd.enable = true;
         };
-        nixunits.other.config = { };
+        nixunits.other = {
+          inherit nixpkgs;
+          config = { pkgs, ... }: { environment.etc.from.text = pkgs.origin or "the host's"; };
+        };
       };
     }
   ];
