@@ -208,16 +208,6 @@ int cap_state(int dirfd, const char *path, struct cap_state *state)
 	return 0;
 }
 
-uint64_t cap_bounding(void)
-{
-	uint64_t set = 0;
-
-	for (int cap = 0; cap < cap_count(); cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-			set |= 1ull << cap;
-	return set;
-}
-
 int cap_bound(uint64_t set)
 {
 	/* To take out what is out already is refused as well, to who can't take out any. */

@@ -41,8 +41,6 @@ struct cap_state {
  * with errno: ENOENT or ESRCH where there is no such process. */
 int cap_state(int dirfd, const char *path, struct cap_state *state);
 
-/* What is in the caller's bounding set. */
-uint64_t cap_bounding(void);
 /* Takes all but the set from the caller's bounding set. 0, or -1 with errno: EPERM where that
  * takes CAP_SETPCAP. */
 int cap_bound(uint64_t set);

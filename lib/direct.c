@@ -196,7 +196,6 @@ static int run(struct run *r, struct err *e)
 	r->box = (struct sandbox){
 		.fs = { .u = r->u, .rootless = d->rootless, .lacks = lacks },
 		.command = d->command,
-		.caps = nspawn_unit_bounding(r->u),
 		.stop_s = d->stop_s,
 		.ready = d->ready,
 	};

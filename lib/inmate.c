@@ -32,7 +32,7 @@ int inmate_forgo(uint64_t caps, struct err *e)
 
 int inmate_confine(uint64_t caps, struct err *e)
 {
-	uint64_t keep = caps & cap_bounding();
+	uint64_t keep = caps & cap_permitted();
 
 	if (cap_assign(keep, keep, 0) < 0)
 		return err_errno(e, "capabilities");

@@ -25,6 +25,7 @@
 #include "machine.h"
 #include "mnt.h"
 #include "net.h"
+#include "nspawn.h"
 #include "proc.h"
 #include "relay.h"
 #include "sysctl.h"
@@ -173,7 +174,7 @@ static int make_namespaces(const struct run *r, struct err *e)
 }
 
 /* All that can be given up before the tree is there, while that is finished. */
-static int shed(const struct run *r, struct err *e)
+static int shed(const struct run *r, uint64_t caps, struct err *e)
 {
 	if (inmate_become_root() < 0 && !r->s->fs.rootless)
 		return err_errno(e, "its root");
@@ -187,10 +188,10 @@ static int shed(const struct run *r, struct err *e)
 		setenv("container_uuid", r->s->fs.machine_id, 1);
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL);
-	return inmate_forgo(r->s->caps, e);
+	return inmate_forgo(caps, e);
 }
 
-static int settle(const struct run *r, struct err *e)
+static int settle(const struct run *r, uint64_t caps, struct err *e)
 {
 	/* In a copy that is its user namespace's own; see lib/rootfs. "/.." leads to what is
 	 * mounted on the root. */
@@ -200,7 +201,7 @@ static int settle(const struct run *r, struct err *e)
 	struct pollfd dead = { .fd = r->gate.out };
 	if (poll(&dead, 1, 0) != 0)
 		return err_set(e, NU_FAILED, "its supervisor has died");
-	return inmate_confine(r->s->caps, e);
+	return inmate_confine(caps, e);
 }
 
 static void await_gate(const struct run *r)
@@ -220,11 +221,12 @@ static _Noreturn void inmate(struct run *r)
 	cleanup_close(&r->report.out);
 	if (make_namespaces(r, &e) < 0)
 		give_up(r, &e);
+	uint64_t caps = nspawn_unit_bounding(r->s->fs.u);
 	await_gate(r);
-	if (shed(r, &e) < 0)
+	if (shed(r, caps, &e) < 0)
 		give_up(r, &e);
 	await_gate(r);
-	if (settle(r, &e) < 0)
+	if (settle(r, caps, &e) < 0)
 		give_up(r, &e);
 	if (r->s->command)
 		be_init(r);

@@ -9,7 +9,6 @@
 #define NU_SANDBOX_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "rootfs.h"
 #include "say.h"
@@ -19,7 +18,6 @@ struct sandbox {
 	/* What it sees; userns, cgroup, console and notify are set by sandbox_run(). */
 	struct rootfs fs;
 	char **command;    /* run by a small init of ours; NULL: the unit's own init */
-	uint64_t caps;     /* the bounding set */
 	unsigned int stop_s; /* how long its init may take to shut down */
 	/* Called in a process of its own when the init says that it is ready. Returns its exit
 	 * status: a failure stops the container. */

@@ -512,6 +512,9 @@ int make_dirs(const char *path, mode_t mode, struct err *e)
 {
 	autofree char *p = xstrdup(path);
 
+	/* Mostly it is there, or its parent is. */
+	if (mkdir(path, mode) == 0 || errno == EEXIST)
+		return 0;
 	for (char *s = p + 1;; s++) {
 		if (*s && *s != '/')
 			continue;
