@@ -31,10 +31,11 @@
 static const char *const unwritable[] = { "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq" };
 /* What it must not even read: the host's memory, symbols, keys, timers, devices; and the
  * switch that reboots the machine. */
-static const char *const masked[] = {
+static const char *const masked_proc[] = {
 	"/proc/kcore",	"/proc/kallsyms",      "/proc/kmsg", "/proc/keys", "/proc/sysrq-trigger",
-	"/proc/timer_list", "/proc/sched_debug", "/proc/acpi", "/proc/scsi", "/sys/firmware",
+	"/proc/timer_list", "/proc/sched_debug", "/proc/acpi", "/proc/scsi",
 };
+static const char *const masked_sys[] = { "/sys/firmware" };
 
 static const struct {
 	const char *name;
@@ -265,8 +266,8 @@ out:
 }
 
 /* The filesystems that show a namespace show that of who mounts them; and /proc that which he
- * was born in. So a child goes into the container's namespaces, and has a child there. They
- * share our memory and our descriptors, and are waited for. */
+ * was born in. So a child goes into the container's namespaces, and for /proc has a child there.
+ * They share our memory and our descriptors, and are waited for. */
 struct kernel_mounts {
 	int inmate;
 	int proc, sys, mqueue;
@@ -290,39 +291,58 @@ static int mount_proc(void *context)
 	_exit(0);
 }
 
-static int mount_kernel(void *context)
+static int enter_and_mount_proc(void *context)
 {
 	char stack[16384] __attribute__((aligned(16)));
 	struct kernel_mounts *k = context;
+
+	if (setns(k->inmate, CLONE_NEWPID) < 0)
+		err_errno(&k->e, "the container's PID namespace");
+	else if (call_in_child(mount_proc, k, stack, sizeof(stack)) < 0)
+		err_errno(&k->e, "a process in the container's PID namespace");
+	_exit(0);
+}
+
+static int mount_rest(void *context)
+{
+	struct kernel_mounts *k = context;
 	struct err none; /* no message queues: the caller knows */
 
-	if (setns(k->inmate, CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) < 0) {
+	if (setns(k->inmate, CLONE_NEWNET | CLONE_NEWIPC) < 0) {
 		err_errno(&k->e, "the container's namespaces");
 		_exit(0);
 	}
 	k->mqueue = mnt_new("mqueue", NULL, QUIET, &none);
 	k->sys = mnt_new("sysfs", NULL, QUIET | MOUNT_ATTR_RDONLY, &k->e);
-	if (k->sys >= 0 && call_in_child(mount_proc, k, stack, sizeof(stack)) < 0)
-		err_errno(&k->e, "a process in the container's PID namespace");
 	_exit(0);
+}
+
+static int make_proc(const struct rootfs *r, int root, int inmate, struct err *e)
+{
+	struct kernel_mounts k = { .inmate = inmate, .proc = -1 };
+	char stack[65536] __attribute__((aligned(16)));
+
+	if (call_in_child(enter_and_mount_proc, &k, stack, sizeof(stack)) < 0)
+		return err_errno(e, "a process in the container's namespaces");
+	if (k.proc < 0)
+		*e = k.e;
+	autoclose int at = k.proc < 0 ? -1 : open_point(r, root, "/proc", e);
+	return at < 0 ? -1 : put_at(at, "/proc", k.proc, e);
 }
 
 int rootfs_kernel(const struct rootfs *r, int inmate, const struct rootfs_made *made,
 		  struct err *e)
 {
-	int root = made->root;
-	struct kernel_mounts k = { .inmate = inmate, .proc = -1, .sys = -1, .mqueue = -1 };
+	struct kernel_mounts k = { .inmate = inmate, .sys = -1, .mqueue = -1 };
 	char stack[65536] __attribute__((aligned(16)));
+	int root = made->root;
 
-	if (call_in_child(mount_kernel, &k, stack, sizeof(stack)) < 0)
+	if (call_in_child(mount_rest, &k, stack, sizeof(stack)) < 0)
 		return err_errno(e, "a process in the container's namespaces");
-	if (k.proc < 0 || k.sys < 0) {
+	if (k.sys < 0)
 		*e = k.e;
-		return -1;
-	}
-	autoclose int proc = open_point(r, root, "/proc", e), sys = open_point(r, root, "/sys", e);
-	if (proc < 0 || sys < 0 || put_at(proc, "/proc", k.proc, e) < 0 ||
-	    put_at(sys, "/sys", k.sys, e) < 0)
+	autoclose int at = k.sys < 0 ? -1 : open_point(r, root, "/sys", e);
+	if (at < 0 || put_at(at, "/sys", k.sys, e) < 0)
 		return -1;
 	if (r->cgroup &&
 	    put(root, "/sys/fs/cgroup", mnt_clone_all(AT_FDCWD, r->cgroup, -1, false, e), e) < 0)
@@ -478,7 +498,21 @@ static int mask(const struct pool *pool, int root, int null, const char *path, s
 				     put_at(at, path, mnt_clone_all(null, "", -1, true, e), e);
 }
 
-static int protect(const struct pool *pool, int root, struct err *e)
+static int mask_all(const struct pool *pool, int root, const char *const *paths, size_t n,
+		    struct err *e)
+{
+	/* /dev is where the tree's own symlinks lead, never ours. */
+	autoclose int null = root_open(root, "/dev/null", O_PATH | O_NOFOLLOW);
+
+	if (null < 0)
+		return err_errno(e, "/dev/null, in the container");
+	for (size_t i = 0; i < n; i++)
+		if (mask(pool, root, null, paths[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int protect_proc(const struct pool *pool, int root, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(unwritable); i++) {
 		autoclose int at = root_open(root, unwritable[i], O_PATH | O_NOFOLLOW);
@@ -496,14 +530,7 @@ static int protect(const struct pool *pool, int root, struct err *e)
 		if (put_at(at, "/proc/sys/net", steal_fd(&fd), e) < 0)
 			return -1;
 	}
-	/* /dev is where the tree's own symlinks lead, never ours. */
-	autoclose int null = root_open(root, "/dev/null", O_PATH | O_NOFOLLOW);
-	if (null < 0)
-		return err_errno(e, "/dev/null, in the container");
-	for (size_t i = 0; i < ARRAY_SIZE(masked); i++)
-		if (mask(pool, root, null, masked[i], e) < 0)
-			return -1;
-	return 0;
+	return mask_all(pool, root, masked_proc, ARRAY_SIZE(masked_proc), e);
 }
 
 /* An initramfs can't be pivoted away from: there the tree stays above it, and chroot(2)
@@ -538,7 +565,7 @@ static int forbid_devices(int root, struct err *e)
 	return done < 0 ? err_errno(e, "the root directory: nodev") : 0;
 }
 
-static int begin(const struct rootfs *r, struct rootfs_made *made, struct err *e)
+static int begin(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e)
 {
 	struct pool pool = { .r = r, .fd = -1 };
 
@@ -557,16 +584,18 @@ static int begin(const struct rootfs *r, struct rootfs_made *made, struct err *e
 	made->pool = pool.fd;
 	if (failed || make_dev(&pool, root, e) < 0 || make_run(&pool, root, &made->notify, e) < 0)
 		return -1;
-	return put_point(&pool, root, "/tmp", 01777, NULL, e);
+	if (put_point(&pool, root, "/tmp", 01777, NULL, e) < 0)
+		return -1;
+	return make_proc(r, root, inmate, e) < 0 ? -1 : protect_proc(&pool, root, e);
 }
 
-int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e)
+int rootfs_begin(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e)
 {
 	/* The modes are those that are said. */
 	mode_t was = umask(0);
 
 	*made = (struct rootfs_made)ROOTFS_NONE;
-	int done = begin(r, made, e);
+	int done = begin(r, inmate, made, e);
 	umask(was);
 	return done;
 }
@@ -576,7 +605,8 @@ int rootfs_finish(const struct rootfs *r, struct rootfs_made *made, struct err *
 	struct pool pool = { .r = r, .fd = made->pool };
 	int root = made->root;
 
-	if (make_binds(r, root, e) < 0 || protect(&pool, root, e) < 0)
+	if (make_binds(r, root, e) < 0 ||
+	    mask_all(&pool, root, masked_sys, ARRAY_SIZE(masked_sys), e) < 0)
 		return -1;
 	if (r->console && make_console(r, root, &made->console, e) < 0)
 		return -1;

@@ -55,10 +55,10 @@ struct rootfs_made {
 #define ROOTFS_NOTIFY "/run/nixunits/notify"
 
 /* Make it in the caller's mount namespace, which must be one of his own; the last step makes
- * it the root of that. `inmate` is a pidfd of a process in the container's namespaces: its PID,
- * network and IPC namespace are what /proc, /sys and /dev/mqueue are of; no other step needs
- * them. 0, or -1 and e: the caller's mount namespace is then good for nothing. */
-int rootfs_begin(const struct rootfs *r, struct rootfs_made *made, struct err *e);
+ * it the root of that. `inmate` is a pidfd of a process in the container's PID namespace, which
+ * /proc is of, and by the second step in its network and IPC namespace, which /sys and
+ * /dev/mqueue are of. 0, or -1 and e: the caller's mount namespace is then good for nothing. */
+int rootfs_begin(const struct rootfs *r, int inmate, struct rootfs_made *made, struct err *e);
 int rootfs_kernel(const struct rootfs *r, int inmate, const struct rootfs_made *made,
 		  struct err *e);
 int rootfs_finish(const struct rootfs *r, struct rootfs_made *made, struct err *e);

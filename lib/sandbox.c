@@ -153,8 +153,8 @@ static int loopback_up(void)
 	return fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &lo);
 }
 
-/* A network namespace takes the kernel as long as all the rest: it makes this one here while
- * the supervisor makes the tree. */
+/* A network namespace takes the kernel as long as all the rest: it is made here while the
+ * supervisor makes the tree. */
 static int make_namespaces(const struct run *r, struct err *e)
 {
 	const struct unit *u = r->s->fs.u;
@@ -565,7 +565,7 @@ static int start(struct run *r, struct err *e)
 	if (!r->s->fs.rootless && machine_enroll(&r->enrolled, u->id, e) < 0)
 		return -1;
 	if (make_leaf(r, e) < 0 || leave_home(r, e) < 0 || make_inmate(r, e) < 0 ||
-	    set_rlimits(r, e) < 0 || rootfs_begin(&r->s->fs, &r->made, e) < 0 ||
+	    set_rlimits(r, e) < 0 || rootfs_begin(&r->s->fs, r->pidfd, &r->made, e) < 0 ||
 	    await_namespaces(r, e) < 0 || make_network(r, e) < 0 ||
 	    rootfs_kernel(&r->s->fs, r->pidfd, &r->made, e) < 0)
 		return -1;
@@ -574,11 +574,12 @@ static int start(struct run *r, struct err *e)
 		return -1;
 	if (r->made.console >= 0)
 		relay_size(isatty(STDIN_FILENO) ? STDIN_FILENO : terminal(r), r->made.console);
-	/* Not home before that: the last to leave a mount namespace waits until it is taken down,
-	 * and would be the child on its way to a copy of it. */
-	if (await_exec(r, e) < 0 || come_home(r, e) < 0)
+	if (await_exec(r, e) < 0 ||
+	    (!r->s->fs.rootless && machine_leader(&r->enrolled, r->pid, e) < 0))
 		return -1;
-	return r->s->fs.rootless ? 0 : machine_leader(&r->enrolled, r->pid, e);
+	/* Not before: the last to leave a mount namespace waits until it is taken down, and would
+	 * have been the child on its way to a copy of it. */
+	return come_home(r, e);
 }
 
 /* All that the host holds for it goes; what fails is said, and goes on failing the next

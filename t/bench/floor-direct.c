@@ -91,17 +91,29 @@ static int mount_proc(void *unused)
 	_exit(0);
 }
 
-static int mount_kernel(void *unused)
+static void call(int (*f)(void *), char *stack, size_t size)
+{
+	pid_t child = clone(f, stack + size, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
+
+	waitpid(child, NULL, 0);
+}
+
+static int enter_and_mount_proc(void *unused)
 {
 	static char stack[16384];
 
 	(void)unused;
-	must(setns(pidfd, CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) == 0, "setns");
+	must(setns(pidfd, CLONE_NEWPID) == 0, "setns");
+	call(mount_proc, stack, sizeof(stack));
+	_exit(0);
+}
+
+static int mount_rest(void *unused)
+{
+	(void)unused;
+	must(setns(pidfd, CLONE_NEWNET | CLONE_NEWIPC) == 0, "setns");
 	mqueue_fd = new_fs("mqueue", NULL, QUIET);
 	sys_fd = new_fs("sysfs", NULL, QUIET | MOUNT_ATTR_RDONLY);
-	pid_t child = clone(mount_proc, stack + sizeof(stack),
-			    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
-	waitpid(child, NULL, 0);
 	_exit(0);
 }
 
@@ -111,6 +123,12 @@ static void cover(const char *path, int fd)
 		put(path, fd);
 	else
 		close(fd);
+}
+
+static void cover_dir(int pool, const char *path)
+{
+	if (faccessat(root, path, F_OK, 0) == 0)
+		put_dir(pool, path, 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, 0);
 }
 
 static int clone_of(const char *path, int attr)
@@ -134,7 +152,6 @@ static void make_tree(const char *dir, int userns, int report, int gate)
 	static const char *const memory[] = { "mode", "700", "uid", UID, "gid", UID, NULL };
 	static const char *const pts[] = { "newinstance", NULL, "ptmxmode", "0666", "mode", "620",
 					   "gid", "524293", NULL };
-	static const char *const covered[] = { "proc/acpi", "sys/firmware" };
 	static char stack[65536];
 	char there;
 	struct mount_attr shift = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = userns };
@@ -161,22 +178,20 @@ static void make_tree(const char *dir, int userns, int report, int gate)
 	mkdirat(root, "run/lock", 0755);
 	put_dir(pool, "run/lock", 01777, 0, 0);
 	put_dir(pool, "tmp", 01777, 0, 0);
-	must(read(report, &there, 1) == 1, "the child");
-	pid_t child = clone(mount_kernel, stack + sizeof(stack),
-			    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
-	waitpid(child, NULL, 0);
+	call(enter_and_mount_proc, stack, sizeof(stack));
 	put("proc", proc_fd);
-	put("sys", sys_fd);
-	put("dev/mqueue", mqueue_fd);
-	must(write(gate, "", 1) == 1, "the child");
 	for (int i = 0; i < 4; i++)
 		put(read_only[i], clone_of(read_only[i], MOUNT_ATTR_RDONLY));
 	put("proc/sys/net", clone_of("proc/sys/net", 0));
 	for (int i = 0; i < 4; i++)
 		cover(masked[i], clone_of("dev/null", MOUNT_ATTR_RDONLY));
-	for (int i = 0; i < 2; i++)
-		if (faccessat(root, covered[i], F_OK, 0) == 0)
-			put_dir(pool, covered[i], 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, 0);
+	cover_dir(pool, "proc/acpi");
+	must(read(report, &there, 1) == 1, "the child");
+	call(mount_rest, stack, sizeof(stack));
+	put("sys", sys_fd);
+	put("dev/mqueue", mqueue_fd);
+	must(write(gate, "", 1) == 1, "the child");
+	cover_dir(pool, "sys/firmware");
 	int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	must(fchdir(root) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && fchdir(old) == 0 &&
 	     umount2(".", MNT_DETACH) == 0 && chdir("/") == 0, "pivot_root");
