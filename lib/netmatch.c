@@ -186,32 +186,38 @@ static int by_index(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
+static bool any_index(const struct live *live, int first, int n)
+{
+	for (size_t i = 0; i < live->n_links; i++)
+		if (live->links[i].index >= first && live->links[i].index < first + n)
+			return true;
+	return false;
+}
+
 /* Links are made with indexes of our choice, so that the messages which follow in
- * the same send can name them. On the host it is a block of random numbers above
- * what the kernel counts up to: two units that start at once do not meet, and a
- * number is not soon another link's. */
+ * the same send can name them. What the host makes has one of a block of random numbers
+ * above what the kernel counts up to: two units that start at once do not meet, and a
+ * number is not soon another link's. A VLAN or macvlan has it in the container: before
+ * Linux 6.14 the kernel looks for the index of a new link where the request comes from,
+ * wherever the link goes, and takes the host's link of that number for it. */
 static void choose_indexes(struct session *s)
 {
 	const struct live *host = &s->live[NET_HOST], *guest = &s->live[NET_CONTAINER];
-	int first = 0, last = 0, n = s->u->net.n_ifaces;
-	bool taken = true;
+	int first, last = 0, n = s->u->net.n_ifaces;
 
-	while (taken) {
+	do
 		first = (1 << 24) + (int)(net_random() & 0xffffff);
-		taken = false;
-		for (size_t i = 0; i < host->n_links; i++)
-			if (host->links[i].index >= first && host->links[i].index < first + n)
-				taken = true;
-	}
+	while (any_index(host, first, n) || any_index(guest, first, n));
 	for (size_t i = 0; i < guest->n_links; i++)
 		if (guest->links[i].index > last)
 			last = guest->links[i].index;
 	for (int i = 0; i < n; i++) {
 		struct net_link *end = s->pairs[i].end;
+		bool upper = s->u->net.ifaces[i].parent;
 
-		if (end[NET_END_HOST].fresh)
-			end[NET_END_HOST].index = first++;
-		if (end[NET_END_GUEST].fresh)
+		if (end[NET_END_HOST].fresh || (upper && end[NET_END_GUEST].fresh))
+			end[upper ? NET_END_GUEST : NET_END_HOST].index = first++;
+		if (end[NET_END_GUEST].fresh && !upper)
 			end[NET_END_GUEST].index = ++last;
 		if (end[NET_END_MACVLAN].fresh)
 			end[NET_END_MACVLAN].index = ++last;
