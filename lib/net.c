@@ -24,6 +24,8 @@
 
 #define TRIES 3
 #define PORT_WAIT_MS 10000
+#define RELEASE_MS 2000
+#define RETRY_MS 100
 
 int net_open(const char *path, struct err *e)
 {
@@ -224,6 +226,10 @@ static const char *hint(const struct net_op *op, int error)
 		return " (only root can)";
 	if (error == EACCES && op->addr.family == AF_INET6)
 		return " (IPv6 is disabled there)";
+	if (error == ENETDOWN && op->what == NET_LINK_SET)
+		return " (the link that it is on is down)";
+	if (error == EADDRINUSE)
+		return " (another macvlan on that link has this MAC)";
 	return "";
 }
 
@@ -253,12 +259,19 @@ static int op_failed(const struct net_plan *p, size_t at, struct err *e)
 			net_where_name(op->where), net_op_text(op, text));
 }
 
-static int link_failed(const struct session *s, size_t at, const struct nl_failure *f,
+/* *error becomes EADDRINUSE where what is taken may soon be free (await_release). */
+static int link_failed(const struct session *s, size_t at, const struct nl_failure *f, int *error,
 		       struct err *e)
 {
 	const struct net_op *op = &s->todo.v[at];
+	bool taken = f->error == EEXIST && op->what == NET_LINK_ADD && op->vlan;
+	autofree char *id = taken ? session_holder(s, op->parent, op->vlan) : NULL;
 
-	if (f->error == EOPNOTSUPP && op->what == NET_LINK_ADD)
+	*error = taken && !id ? EADDRINUSE : f->error;
+	if (taken)
+		err_set(e, NU_FAILED, "%s%s has VLAN %ld of %s", id ? "unit " : "another container",
+			id ? id : "", op->vlan, op->parent);
+	else if (f->error == EOPNOTSUPP && op->what == NET_LINK_ADD)
 		err_set(e, NU_MISSING, "this kernel has no %s links", op->kind);
 	else
 		err_set(e, NU_FAILED, "%s%s%s%s", strerror(f->error), f->text[0] ? ": " : "", f->text,
@@ -300,10 +313,8 @@ static int run_messages(struct session *s, size_t from, size_t to, size_t spoil,
 		else if (!first)
 			first = f;
 	}
-	if (first) {
-		*error = first->error;
-		ret = link_failed(s, from + first->at, first, e);
-	}
+	if (first)
+		ret = link_failed(s, from + first->at, first, error, e);
 	free(r.v);
 	return ret;
 }
@@ -549,12 +560,33 @@ static int up_once(const struct unit *u, int netns_fd, size_t spoil, struct net_
 	return ret;
 }
 
+/* What a container had on a link of the host, a VLAN or a MAC, outlives it until the kernel
+ * has taken its namespace apart. The link tells; after RETRY_MS it is tried again anyway, for
+ * what was told before we listened. False: it is not tried again. */
+static bool await_release(struct nl *events, int64_t end)
+{
+	struct pollfd p = { .events = POLLIN };
+	int64_t left = end - now_ms();
+	struct err ignored;
+
+	if (left <= 0)
+		return false;
+	if (events->fd < 0)
+		return nl_listen(events, RTMGRP_LINK, &ignored) == 0;
+	p.fd = events->fd;
+	nl_drain(events, &ignored); /* our own doing */
+	poll(&p, 1, left < RETRY_MS ? left : RETRY_MS);
+	return true;
+}
+
 /* One at a time for a container: of two that start together, the one that comes too
  * late for an operation would undo what the other has built on. The namespace itself
  * is locked; whoever dies lets go. */
 int net_up_report(const struct unit *u, int netns_fd, size_t spoil, struct net_report *r,
 		  struct err *e)
 {
+	autonl struct nl events = { .fd = -1 };
+	int64_t end = now_ms() + RELEASE_MS;
 	int error, ret, tries = 0;
 
 	*r = (struct net_report){ 0 };
@@ -565,7 +597,8 @@ int net_up_report(const struct unit *u, int netns_fd, size_t spoil, struct net_r
 		error = 0;
 		ret = up_once(u, netns_fd, spoil, r, &error, e);
 		/* EBUSY: an index that we chose was given away in this very moment. */
-	} while (ret < 0 && error == EBUSY && ++tries < TRIES);
+	} while (ret < 0 && ((error == EBUSY && ++tries < TRIES) ||
+			     (error == EADDRINUSE && await_release(&events, end))));
 	flock(netns_fd, LOCK_UN);
 	return ret;
 }

@@ -273,6 +273,19 @@ static int check_macs(const struct unit *u, struct err *e)
 	return 0;
 }
 
+static int check_vlans(const struct unit *u, struct err *e)
+{
+	for (size_t i = 0; i < u->net.n_ifaces; i++)
+		for (size_t k = 0; u->net.ifaces[i].vlan && k < i; k++) {
+			const struct iface *f = &u->net.ifaces[i], *other = &u->net.ifaces[k];
+
+			if (f->vlan == other->vlan && streq(f->parent, other->parent))
+				return bad(f, e, "VLAN %ld of %s, as interface %s", f->vlan,
+					   f->parent, other->name);
+		}
+	return 0;
+}
+
 int net_check(const struct unit *u, struct err *e)
 {
 	if (sysctl_check(u, e) < 0)
@@ -282,5 +295,5 @@ int net_check(const struct unit *u, struct err *e)
 	for (size_t i = 0; i < u->net.n_ifaces; i++)
 		if (check_iface(u, &u->net.ifaces[i], e) < 0)
 			return -1;
-	return check_host_names(u, e) < 0 || check_macs(u, e) < 0 ? -1 : 0;
+	return check_host_names(u, e) < 0 || check_macs(u, e) < 0 ? -1 : check_vlans(u, e);
 }

@@ -131,16 +131,54 @@ static void drift_port(const struct session *s, const struct net_op *op, cJSON *
 		  port ? port_json(port->bridge, port->vlan, port->trunks) : cJSON_CreateNull());
 }
 
+/* "vlan 7 on eth0" */
+static char *upper_text(const char *kind, long vlan, const char *parent)
+{
+	return vlan ? xfmt("%s %ld on %s", kind, vlan, parent) : xfmt("%s on %s", kind, parent);
+}
+
+/* A VLAN or macvlan of the name is there already, but another. One that is the same goes
+ * with the link that it is on, of which that is said. */
+static bool drift_upper(const struct session *s, const struct net_op *op, cJSON *list)
+{
+	const struct live_link *g = live_link(&s->live[NET_CONTAINER], op->link), *parent;
+
+	if (!op->parent || !g)
+		return false;
+	parent = live_link_at(&s->live[op->where], g->peer);
+	autofree char *want = upper_text(op->kind, op->vlan, op->parent);
+	autofree char *live = upper_text(g->kind, g->vlan, parent ? parent->name : "another link");
+	if (!streq(want, live))
+		drift_add(list, net_where_name(NET_CONTAINER), op->link, "link", name_json(want),
+			  name_json(live));
+	return true;
+}
+
 /* One that is to be made, to move in, or to go back: said of where it is or should be,
  * whosever namespace it is done from. */
-static void drift_new_link(const struct net_op *op, cJSON *list)
+static void drift_new_link(const struct session *s, const struct net_op *op, cJSON *list)
 {
+	if (op->what == NET_LINK_ADD && drift_upper(s, op, list))
+		return;
 	bool in = op->what == NET_LINK_MOVE && op->iface;
 	const char *link = in ? op->iface->name : op->link;
 	bool host = op->what == NET_LINK_ADD && op->end == NET_END_HOST;
 
 	drift_add(list, net_where_name(host ? NET_HOST : NET_CONTAINER), link, "link",
 		  name_json(op->iface ? link : NULL), name_json(op->iface ? NULL : link));
+}
+
+/* Whether a link that goes makes room for one of its name: then that one is the difference. */
+static bool made_anew(const struct session *s, const struct net_op *op)
+{
+	for (size_t i = 0; i < s->todo.n; i++) {
+		const struct net_op *add = &s->todo.v[i];
+
+		if (add->what == NET_LINK_ADD && add->parent && op->where == NET_CONTAINER &&
+		    streq(add->link, op->link))
+			return true;
+	}
+	return false;
 }
 
 static void drift_op(const struct session *s, const struct net_op *op, cJSON *list)
@@ -156,11 +194,13 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 		drift_port(s, op, list);
 		break;
 	case NET_LINK_DEL:
+		if (made_anew(s, op))
+			break;
 		differs(list, op, "link", cJSON_CreateNull(), cJSON_CreateString(op->link));
 		break;
 	case NET_LINK_MOVE:
 	case NET_LINK_ADD:
-		drift_new_link(op, list);
+		drift_new_link(s, op, list);
 		break;
 	case NET_LINK_SET:
 		drift_link(s, op, list);

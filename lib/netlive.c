@@ -60,12 +60,35 @@ static bool own_arp(const struct nlattr *spec)
 	return false;
 }
 
+static int vlan_id(const struct nlattr *data)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, data)
+		if (mnl_attr_get_type(a) == IFLA_VLAN_ID && has(a, 2))
+			return mnl_attr_get_u16(a);
+	return 0;
+}
+
+/* The kind comes before its data. */
+static void link_info(const struct nlattr *info, struct live_link *l)
+{
+	const struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, info) {
+		if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+			text_of(a, l->kind, sizeof(l->kind));
+		if (mnl_attr_get_type(a) == IFLA_INFO_DATA && streq(l->kind, "vlan"))
+			l->vlan = vlan_id(a);
+	}
+}
+
 static void on_link(const struct nlmsghdr *h, void *data)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
 	struct live *live = data;
 	struct live_link l = { .index = m->ifi_index, .flags = m->ifi_flags };
-	const struct nlattr *a, *info;
+	const struct nlattr *a;
 
 	if (h->nlmsg_type != RTM_NEWLINK)
 		return;
@@ -97,9 +120,7 @@ static void on_link(const struct nlmsghdr *h, void *data)
 			l.own_arp = own_arp(a);
 			break;
 		case IFLA_LINKINFO:
-			mnl_attr_for_each_nested(info, a)
-				if (mnl_attr_get_type(info) == IFLA_INFO_KIND)
-					text_of(info, l.kind, sizeof(l.kind));
+			link_info(a, &l);
 			break;
 		}
 	}

@@ -48,6 +48,11 @@ bool session_marked(const struct session *s, const struct iface *f, const struct
 	return (none && !l->alias[0]) || streq(l->alias, net_alias(s->u->id, f->name, alias));
 }
 
+static bool is_upper(const struct live_link *l)
+{
+	return streq(l->kind, "macvlan") || streq(l->kind, "vlan");
+}
+
 static int match_veth(struct session *s, const struct iface *f, struct net_pair *p, struct err *e)
 {
 	char name[IF_NAMESIZE];
@@ -97,28 +102,46 @@ static int match_port(struct session *s, const struct iface *f, struct net_pair 
 	return 0;
 }
 
-/* "interface eth0: eth1: no such link on the host", and which running unit it has moved
- * to, as far as the declarations tell. */
-static int no_such_link(const struct session *s, const struct iface *f, const char *name,
-			struct err *e)
+static bool has_link(const struct unit *u, const char *name, long vlan)
+{
+	for (size_t i = 0; i < u->net.n_ifaces; i++) {
+		const struct iface *f = &u->net.ifaces[i];
+
+		if (vlan ? f->vlan == vlan && streq(f->parent, name) :
+			   f->kind == IFACE_HOST && streq(f->name, name))
+			return true;
+	}
+	return false;
+}
+
+char *session_holder(const struct session *s, const char *name, long vlan)
 {
 	autostrv struct strv ids = { 0 };
 	struct machine m;
 	struct err ignored;
 
-	err_set(e, NU_FAILED, "interface %s: %s%sno such link on the host", f->name,
-		streq(f->name, name) ? "" : name, streq(f->name, name) ? "" : ": ");
 	store_ids(&ids);
 	for (size_t i = 0; i < ids.n; i++) {
 		if (streq(ids.v[i], s->u->id) || machine_find(ids.v[i], &m, &ignored) != 1)
 			continue;
 		autounit struct unit *u = store_unit(ids.v[i], "current", &ignored);
-		for (size_t k = 0; u && k < u->net.n_ifaces; k++)
-			if (u->net.ifaces[k].kind == IFACE_HOST && streq(u->net.ifaces[k].name, name))
-				return err_set(e, NU_FAILED, "interface %s: unit %s has the host's link %s",
-					       f->name, u->id, name);
+		if (u && has_link(u, name, vlan))
+			return xstrdup(u->id);
 	}
-	return -1;
+	return NULL;
+}
+
+/* "interface eth0: eth1: no such link on the host", or which unit it has moved to. */
+static int no_such_link(const struct session *s, const struct iface *f, const char *name,
+			struct err *e)
+{
+	autofree char *id = session_holder(s, name, 0);
+
+	if (id)
+		return err_set(e, NU_FAILED, "interface %s: unit %s has the host's link %s", f->name, id,
+			       name);
+	return err_set(e, NU_FAILED, "interface %s: %s%sno such link on the host", f->name,
+		       streq(f->name, name) ? "" : name, streq(f->name, name) ? "" : ": ");
 }
 
 static int match_moved(struct session *s, const struct iface *f, struct net_pair *p, struct err *e)
@@ -145,23 +168,40 @@ static int match_moved(struct session *s, const struct iface *f, struct net_pair
 
 /* A vlan or macvlan in the container, on a link of the host; or a macvlan on a link of
  * the container's own. */
-static int match_upper(struct session *s, const struct iface *f, const char *name,
-		       const char *kind, const struct live_link *parent, struct net_link *end,
-		       struct err *e)
+static int match_upper(struct session *s, const struct iface *f, const char *name, long vlan,
+		       const struct live_link *parent, struct net_link *end, struct err *e)
 {
 	const struct live_link *g = live_link(&s->live[NET_CONTAINER], name);
+	/* Of another kind, on another link or in another VLAN: a leftover then. */
+	bool same = g && parent && g->peer == parent->index && g->vlan == vlan &&
+		    streq(g->kind, vlan ? "vlan" : "macvlan");
 
-	if (g && (!session_marked(s, f, g, true) || !streq(g->kind, kind)))
+	if (g && !(session_marked(s, f, g, true) && is_upper(g)))
 		return foreign(NET_CONTAINER, g, e);
-	/* On another link: a leftover then. */
-	found(end, g && parent && g->peer == parent->index ? g : NULL);
+	if (g && !same && !net_ours(g, s->u->id))
+		remove_link(s, NET_CONTAINER, g);
+	found(end, same ? g : NULL);
 	return 0;
+}
+
+/* On a link of the host's, whose own VLANs are seen here. */
+static int match_on_host(struct session *s, const struct iface *f, struct net_link *end,
+			 struct err *e)
+{
+	const struct live *host = &s->live[NET_HOST];
+	const struct live_link *parent = live_link(host, f->parent);
+
+	if (!parent)
+		return no_such_link(s, f, f->parent, e);
+	for (size_t i = 0; f->vlan && i < host->n_links; i++)
+		if (host->links[i].vlan == f->vlan && host->links[i].peer == parent->index)
+			return err_set(e, NU_FAILED, "interface %s: VLAN %ld of %s is the host's link %s",
+				       f->name, f->vlan, f->parent, host->links[i].name);
+	return match_upper(s, f, f->name, f->vlan, parent, end, e);
 }
 
 static int match_iface(struct session *s, const struct iface *f, struct net_pair *p, struct err *e)
 {
-	const struct live_link *parent;
-
 	switch (f->kind) {
 	case IFACE_VETH:
 	case IFACE_BRIDGE:
@@ -172,11 +212,7 @@ static int match_iface(struct session *s, const struct iface *f, struct net_pair
 		return match_moved(s, f, p, e);
 	case IFACE_VLAN:
 	case IFACE_MACVLAN:
-		parent = live_link(&s->live[NET_HOST], f->parent);
-		if (!parent)
-			return no_such_link(s, f, f->parent, e);
-		return match_upper(s, f, f->name, f->kind == IFACE_VLAN ? "vlan" : "macvlan", parent,
-				   &p->end[NET_END_GUEST], e);
+		return match_on_host(s, f, &p->end[NET_END_GUEST], e);
 	}
 	return 0;
 }
@@ -276,13 +312,12 @@ static void remove_leftovers(struct session *s)
 		for (size_t i = 0; i < live->n_links; i++) {
 			const struct live_link *l = &live->links[i];
 			bool veth = streq(l->kind, "veth");
-			bool upper = streq(l->kind, "macvlan") || streq(l->kind, "vlan");
 			bool tap = streq(l->kind, "tun") && is_ports(s, l);
 
 			if (!net_ours(l, s->u->id) ||
 			    bsearch(&l->index, kept, n, sizeof(*kept), by_index))
 				continue;
-			if (where == NET_HOST ? veth : upper || tap)
+			if (where == NET_HOST ? veth : is_upper(l) || tap)
 				remove_link(s, where, l);
 			else if (where == NET_CONTAINER && !streq(l->kind, "openvswitch"))
 				return_link(s, l);
@@ -318,7 +353,7 @@ int session_match(struct session *s, struct err *e)
 		if (match_iface(s, f, p, e) < 0)
 			return -1;
 		net_macvlan_name(f->name, name);
-		if (f->macvlan.present && match_upper(s, f, name, "macvlan", p->end[NET_END_GUEST].live,
+		if (f->macvlan.present && match_upper(s, f, name, 0, p->end[NET_END_GUEST].live,
 						      &p->end[NET_END_MACVLAN], e) < 0)
 			return -1;
 	}

@@ -68,6 +68,9 @@ bool session_marked(const struct session *s, const struct iface *f, const struct
 		    bool none);
 /* Of the interface that op is for; NULL where it is for none. */
 struct net_pair *session_pair(const struct session *s, const struct net_op *op);
+/* The other unit that runs and whose declaration has that link of the host or, with vlan,
+ * that VLAN on it. Its id, the caller's; NULL where none does. */
+char *session_holder(const struct session *s, const char *name, long vlan);
 /* The link that op changes, if it exists. */
 const struct live_link *session_link(const struct session *s, const struct net_op *op);
 /* The route that op, which may replace one, takes the place of. */

@@ -519,6 +519,26 @@ net check mv $C
 is "$status $(echo "$out" | head -n 1)" '1 container: eth0: link: declared "eth0", live null' 'check: the link is gone'
 net up mv $C
 ok 'up makes it anew' pings $C 10.3.0.1
+ip -n $C link del eth0
+ip -n $H link add link br1 name mv0 type macvlan
+ip -n $H link set mv0 netns $C name eth0
+net check mv $C
+is "$status $(echo "$out" | head -n 1)" '1 container: eth0: link: declared "macvlan on up0", live "macvlan on br1"' \
+	'check: another of its name'
+net up mv $C
+ok 'up puts the declared one in its place' pings $C 10.3.0.1
+net up mv $D
+like "$status $err" '^1 nu-net: mv: operation . of .: .*: Address already in use \(another macvlan on that link has this MAC\)$' \
+	'a second container with that MAC'
+is "$(links $D)" lo 'has no macvlan'
+# The kernel takes a namespace apart when it gets to it, and till then the MAC is taken.
+for i in 1 2 3 4 5 6 7 8; do
+	ip netns del $C
+	ip netns add $C
+	net up mv $C
+	[ "$status" = 0 ] || break
+done
+is "$status $err" '0 ' 'a new container in the place of one that has just ended, eight times'
 net down mv $C
 is "$status $out" '0 mv: 1 link removed' 'down'
 is "$(links $C) $(state)" "lo $before" 'leaves nothing'

@@ -50,6 +50,136 @@ ends() { comes 150 "$1" gone; kill $machine 2>/dev/null; wait $machine 2>/dev/nu
 page() { nsenter -t "$machine" -n curl --silent --fail --max-time 2 http://127.0.0.1:8080/; }
 type() { printf '%s\n' "$*" >&7; }
 
+# VLANs, which the kernels of Debian have and those of many machines of tests have not, and what
+# else hangs on a link of the host: in network namespaces, two of which are joined by a cable.
+vlans() {
+	cat >&7 <<-'GUEST'
+	cat >/run/vlans <<'X'
+	doc() {
+		echo "{'version': 1, 'id': '$1', 'system': '/nix/store/s', 'init': '/nix/store/s/init',
+			'sysctl': {$3}, 'network': {'dns': 'none', 'interfaces': {$2}}}" | tr "'" '"' >/run/$1
+	}
+	on() { echo "'kind': 'vlan', 'parent': '$1', 'vlan': $2, 'ip4': ['10.7.0.$3/24']"; }
+	net() { { nixunits net $2 --pid $3 - </run/$4; echo "status $?"; } 2>&1 | sed "s/^/$1: /"; }
+	in_ns() { ns=$1; shift; nsenter -t $ns -n "$@"; }
+	links() { echo "$1:" $(in_ns $2 ip -o link | sed 's/^[0-9]*: //; s/[:@].*//' | sort); }
+	new() {
+		unshare -n sleep 600 &
+		until [ "$(readlink /proc/$!/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do :; done
+	}
+	ip link add v0 type veth
+	ip link set veth0 name v1
+	ip link add br7 type bridge
+	for i in eth0 v0 v1 br7; do ip link set $i up; done
+	new; a=$!; new; b=$!; new; c=$!
+	doc red "'lan': {$(on v0 7 2), 'ip6': ['fd07::2/64'], 'mtu': 1400, 'mac': '02:00:00:00:00:07',
+		'macvlan': {'vrid': 9, 'ip4': ['10.7.0.9/24']}}, 'dmz': {'kind': 'vlan', 'parent': 'br7', 'vlan': 8}"
+	doc blue "'lan': {$(on v1 7 3)}"
+	doc green "'lan': {$(on v1 8 4)}"
+	net made up $a red
+	in_ns $a cat /proc/net/vlan/config
+	in_ns $a ip -o addr show dev lan
+	net again up $a red
+	net blue up $b blue
+	net green up $c green
+	in_ns $a ping -c 1 -W 3 10.7.0.3 >/dev/null; echo "within: $?"
+	in_ns $b ping -c 1 -W 3 10.7.0.9 >/dev/null; echo "virtual: $?"
+	in_ns $b ip neigh show 10.7.0.9
+	in_ns $a ping -c 1 -W 1 10.7.0.4 >/dev/null; echo "between: $?"
+	in_ns $a ip addr del 10.7.0.2/24 dev lan
+	net noaddr check $a red
+	net repair1 up $a red
+	in_ns $a ip link del lan
+	ip link add link v0 name x9 type vlan id 9
+	ip link set x9 netns $a
+	in_ns $a ip link set x9 name lan
+	net other check $a red
+	net repair2 up $a red
+	net declared check $a red
+	sed 's/"vlan": 8/"vlan": 6/' /run/red >/run/redder
+	net redder up $a redder
+	in_ns $a cat /proc/net/vlan/config
+	net green2 down $c green
+	doc thief "'lan': {$(on v0 7 9)}"
+	net thief up $c thief
+	ip link add link v0 name v0.5 type vlan id 5
+	doc own "'lan': {$(on v0 5 9)}"
+	net own up $c own
+	ip link del v0.5
+	doc none "'lan': {$(on v9 5 9)}"
+	net none up $c none
+	doc half "'lan': {$(on v0 5 9)}" "'net.ipv4.ip_forward': 'x'"
+	net half up $c half
+	doc under "'lan': {$(on br8 5 9)}"
+	ip link add br8 type bridge
+	net under up $c under
+	ip link del br8
+	links undone $c
+	doc mac "'lan': {'kind': 'macvlan', 'parent': 'eth0', 'ip4': ['10.9.0.2/24'], 'mac': '02:00:00:00:00:09'}"
+	net mac up $c mac
+	net mac2 up $c mac
+	net macdown down $c mac
+	net down down $a redder
+	net bluedown down $b blue
+	links downed $a
+	for i in 1 2 3 4 5; do
+		net killed up $c blue
+		kill -9 $c
+		new; c=$!
+	done
+	net last up $c mac
+	export NIXUNITS_DIR=/run/s
+	doc unit "'lan': {$(on v0 4094 2)}"
+	mkdir -p /run/s/containers/unit/generations/1
+	cp /run/unit /run/s/containers/unit/generations/1/unit.json
+	ln -s generations/1 /run/s/containers/unit/current
+	nixunits run --degrade --store /run/r /run/unit -- /nix/store/bin/busybox sleep 600 &
+	unit=$!
+	until nixunits list | grep started; do sleep 0.1; done
+	nixunits net check unit; echo "unit: $?"
+	doc rival "'wan': {$(on v0 4094 3)}"
+	net rival up $c rival
+	kill $unit
+	wait $unit
+	kill -9 $a $b $c
+	until ip link del v0 && ip link del br7; do :; done
+	links host $$
+	X
+	sh /run/vlans 2>/run/vlans.err
+	GUEST
+	says '^made: red: 10 of 10 operations done' 'two VLANs and a macvlan on one of them'
+	says '^lan +\| 7 +\| v0' 'with their ids: on a link of the host'
+	says '^dmz +\| 8 +\| br7' 'and on a bridge'
+	says 'inet 10\.7\.0\.2/24 .*lan' 'an address'
+	says '^again: red: 0 of 10 operations done' 'up again does nothing'
+	says '^within: 0' 'traffic within a VLAN'
+	says '^virtual: 0' 'to the macvlan on it'
+	says '^10\.7\.0\.9 .*00:00:5e:00:02:09' 'with the MAC of a virtual router'
+	says '^between: 1' 'and none from one VLAN to another'
+	says '^noaddr: container: lan: address: declared "10.7.0.2/24", live null' 'check: an address removed'
+	says '^repair1: red: 1 of 10 operations done' 'up repairs'
+	says '^other: container: lan: link: declared "vlan 7 on v0", live "vlan 9 on v0"' 'another VLAN id'
+	says '^repair2: status 0' 'up repairs'
+	says '^declared: status 0' 'all of it'
+	says '^dmz +\| 6 +\| br7' 'an id that is declared anew'
+	says '^thief: .*another container has VLAN 7 of v0$' 'a VLAN that another container has'
+	says "^own: .*VLAN 5 of v0 is the host's link v0.5\$" 'or the host'
+	says '^none: .*interface lan: v9: no such link on the host' 'a parent that is not there'
+	says '^half: .*ip_forward = x: "x": Invalid argument' 'a failure half-way'
+	says '^under: .*link lan: up: Network is down \(the link that it is on is down\)' 'a parent that is down'
+	says '^undone: lo$' 'and nothing is left of all that'
+	says '^mac: mac: [34] of 4 operations done' 'a macvlan on a link of the host'
+	says '^mac2: mac: 0 of 4 operations done' 'up again does nothing'
+	says '^macdown: mac: 1 link removed' 'down'
+	says '^down: red: 3 links removed' 'the VLANs too'
+	says '^downed: lo$' 'leaves nothing'
+	says '^last: mac: [34] of 4 operations done' 'a VLAN is taken again, when its container was killed'
+	is "$(console | grep -c '^killed: status 0')" 5 'each time'
+	says '^unit: 0' 'a VLAN in a unit of the direct engine'
+	says '^rival: .*unit unit has VLAN 4094 of v0$' 'which is named to another that wants it'
+	says '^host: eth0 lo$' 'and the host is as it was'
+}
+
 qemu() {
 	host_install
 	kernel=$("$REPO/t/host/kernel" "$SUITE" 2>"$T/kernel") || {
@@ -84,7 +214,7 @@ qemu() {
 	echo '{ "bye": true }' | host_put /root/bye.json
 	run host sh -euc 'nixunits build -q -n /root/web.nix -i web2 -p debian
 		nixunits build -q -n /root/web.nix -j /root/bye.json -i bye -p debian
-		nixunits image --initramfs --modules /srv/kernel -o /srv/initrd.cpio.gz web2 bye'
+		nixunits image --initramfs --modules /srv/kernel -k 8021q -k macvlan -k bridge -o /srv/initrd.cpio.gz web2 bye'
 	succeeds 'an initramfs of two units'
 	[ "$status" = 0 ] || return 0
 	like "$out" '/srv/initrd.cpio.gz: an initramfs for [0-9.]+.*, [0-9]+ kernel modules, [0-9.]+ MiB' 'which it describes'
@@ -135,6 +265,7 @@ qemu() {
 	says '^after 4' 'whose place is free again'
 	type 'limited "\"memory\": 67108864" "/nix/store/bin/head -c 300m /dev/zero | /nix/store/bin/tail >/dev/null"; echo "memory $?"'
 	says '^memory 137' 'who takes more memory than declared is killed'
+	vlans
 	type 'ls -d /sys/fs/cgroup/nixunits-*; echo "cgroups $?"'
 	says '^cgroups 1' 'and no cgroup is left'
 	type 'echo x >>/images/bye.erofs; nixunits run --engine direct /images/bye.erofs; echo "broken $?"'

@@ -329,6 +329,9 @@ static void test_contradictions(void)
 		{ "'a': {'kind': 'veth', 'mac': '02:00:00:00:00:01'}, 'b': {'kind': 'veth', 'mac': "
 		  "'02:00:00:00:00:01'}",
 		  "interface b: the same mac as interface a" },
+		{ "'a': {'kind': 'vlan', 'parent': 'eth0', 'vlan': 7}, 'b': {'kind': 'vlan', 'parent': "
+		  "'eth1', 'vlan': 7}, 'c': {'kind': 'vlan', 'parent': 'eth0', 'vlan': 7}",
+		  "interface c: VLAN 7 of eth0, as interface a" },
 		{ "'a': {'kind': 'veth', 'mtu': 1000, 'ip6': ['fd00::1/64']}",
 		  "interface a: mtu 1000: IPv6 needs at least 1280" },
 		{ "'all': {'kind': 'veth'}", "interface all: the kernel keeps this name for itself" },
