@@ -159,7 +159,6 @@ static int down(const struct args *a)
 {
 	struct enrolled nobody = ENROLLED_NONE;
 	autounit struct unit *u = NULL;
-	struct machine m;
 	struct err e;
 	const char *id = named(a, &u, &e);
 
@@ -168,13 +167,11 @@ static int down(const struct args *a)
 	if (!a->ended)
 		return remove_links(a, id);
 	/* Ended is what neither runs nor is being started, and won't be before we are done. */
-	int ret = machine_enroll(&nobody, id, &e);
-	if (ret < 0 && e.code != NU_BUSY)
-		ret = fail(id, &e);
-	else if (ret < 0 || machine_find(id, &m, &e) == 1)
-		ret = NU_OK;
-	else
+	int ret = NU_OK;
+	if (machine_enroll(&nobody, id, &e) == 0)
 		ret = remove_links(a, id);
+	else if (e.code != NU_BUSY)
+		ret = fail(id, &e);
 	machine_withdraw(&nobody);
 	return ret;
 }

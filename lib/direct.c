@@ -109,19 +109,13 @@ struct run {
 	struct sandbox box;
 };
 
-static int check_idle(const char *id, struct err *e)
-{
-	struct machine m;
-	int running = machine_find(id, &m, e);
-
-	return running > 0 ? err_set(e, NU_BUSY, "is running already") : running;
-}
-
 /* As a start does it: what was built last is what runs. */
 static int switch_generation(const char *id, struct err *e)
 {
-	if (check_idle(id, e) < 0)
-		return err_wrap(e, "%s: ", id);
+	struct machine m;
+
+	if (machine_find(id, &m, e) != 0)
+		return m.leader ? err_set(e, NU_BUSY, "%s: is running already", id) : -1;
 	if (store_in_nixos(id))
 		return 0;
 	autoclose int dir = store_lock(id, false, NULL, 0, e);
@@ -190,8 +184,7 @@ static int run(struct run *r, struct err *e)
 {
 	const struct direct *d = r->d;
 
-	if ((d->rootless ? do_without(d, r->u, e) : check_idle(r->u->id, e)) < 0 ||
-	    setup_check(r->u, e) < 0)
+	if ((d->rootless && do_without(d, r->u, e) < 0) || setup_check(r->u, e) < 0)
 		return -1;
 	r->box = (struct sandbox){
 		.fs = { .u = r->u, .rootless = d->rootless, .lacks = lacks },

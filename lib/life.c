@@ -32,6 +32,7 @@
 #define TERMINATE_MS 15000
 #define KILL_MS 5000
 #define SUPERVISOR_MS 120000 /* it has a bound of its own: nu-run --timeout */
+#define BOOK_MS 30000 /* a switch may have to make ports */
 
 /* Lines of the journal after a start that failed. */
 #define SHOWN 15
@@ -256,18 +257,39 @@ static int power_off(const char *id, const struct machine *m, struct err *e)
 	return gone;
 }
 
+/* The direct engine begins with what isn't found yet, or tidies up after what has ended: until
+ * it runs, or is gone. As machine_find. */
+static int await_book(const char *id, struct machine *m, struct err *e)
+{
+	int64_t end = now_ms() + BOOK_MS;
+
+	for (;;) {
+		int running = machine_find(id, m, e);
+
+		if (running != 0 || !machine_enrolled(id))
+			return running;
+		if (now_ms() > end)
+			return err_set(e, NU_BUSY, "%s: a process that starts or ends it hangs "
+					       "(nu-run --engine direct)", id);
+		poll(NULL, 0, 10);
+	}
+}
+
 /* The direct engine's: its supervisor knows how, and for how long. Without it the container
  * ends at once. */
 static int stop_supervised(const char *id, const struct machine *m, struct err *e)
 {
 	int64_t begin = now_ms();
 	const char *how = "shut down";
+	struct machine again;
 
 	autoclose int supervisor = syscall(SYS_pidfd_open, m->supervisor, 0);
-	autoclose int leader = machine_open(m, e);
-	if (supervisor < 0 || leader < 0)
-		return supervisor < 0 ? err_errno(e, "%s: process %d", id, m->supervisor) :
-					err_wrap(e, "%s: ", id);
+	autoclose int leader = supervisor < 0 ? -1 : machine_open(m, e);
+	if (supervisor < 0)
+		err_errno(e, "%s: process %d", id, m->supervisor);
+	/* It has just ended by itself, or that is an error. */
+	if (leader < 0)
+		return await_book(id, &again, e) == 0 ? 0 : -1;
 	syscall(SYS_pidfd_send_signal, supervisor, SIGTERM, NULL, 0);
 	if (!process_gone(m->supervisor, SUPERVISOR_MS)) {
 		how = "killed: it did not end in time";
@@ -280,6 +302,7 @@ static int stop_supervised(const char *id, const struct machine *m, struct err *
 	return 0;
 }
 
+/* 1, or 0 where nothing ran or was about to; -1 and e. */
 static int stop_locked(const char *id, struct err *e)
 {
 	char *terminate[] = { (char *)"machinectl", (char *)"terminate", (char *)id, NULL };
@@ -289,15 +312,19 @@ static int stop_locked(const char *id, struct err *e)
 	struct machine m;
 	int running = machine_find(id, &m, e);
 
+	bool begun = running == 0 && starting(id);
+
 	/* systemd's own way to stop an nspawn whose init isn't there yet is to wait. */
-	if (running == 0 && starting(id))
+	if (begun)
 		running = machine_await(id, -1, APPEAR_MS, &m, e);
+	else if (running == 0)
+		running = await_book(id, &m, e);
 	if (running < 0)
 		return -1;
 	if (running && end_intruders(id, &m, e) < 0)
 		return -1;
 	if (running && m.supervisor)
-		return stop_supervised(id, &m, e);
+		return stop_supervised(id, &m, e) < 0 ? -1 : 1;
 	int off = running ? power_off(id, &m, e) : 1;
 	if (off < 0)
 		return -1;
@@ -324,19 +351,17 @@ static int stop_locked(const char *id, struct err *e)
 		poll(NULL, 0, 10);
 	if (running)
 		say("%s: stopped in %.1f s (%s)", id, (now_ms() - begin) / 1000.0, how);
-	return 0;
+	return running || begun;
 }
 
 int life_stop(const char *id, struct err *e)
 {
-	struct machine m;
 	autoclose int dir = life_lock(id, e);
+	int ran = dir == -1 ? -1 : stop_locked(id, e);
 
-	if (dir == -1)
-		return -1;
-	if (machine_find(id, &m, e) == 0 && !starting(id))
+	if (ran == 0)
 		say("%s: is not running", id);
-	return stop_locked(id, e);
+	return ran < 0 ? -1 : 0;
 }
 
 int life_restart(const char *id, bool force, struct err *e)

@@ -94,6 +94,7 @@ int machine_enroll(struct enrolled *m, const char *id, struct err *e)
 {
 	struct stat st = { .st_nlink = 0 };
 	autoclose int lock = -1;
+	struct machine other;
 
 	m->path = xfmt(BOOK "/%s", id);
 	if (make_dirs(BOOK, 0755, e) < 0)
@@ -112,7 +113,20 @@ int machine_enroll(struct enrolled *m, const char *id, struct err *e)
 	}
 	/* From here on machine_withdraw() removes it. */
 	m->lock = steal_fd(&lock);
-	return ftruncate(m->lock, 0) < 0 ? err_errno(e, "%s", m->path) : 0;
+	if (ftruncate(m->lock, 0) < 0)
+		return err_errno(e, "%s", m->path);
+	/* The nspawn engine lets go once systemd-machined has it: so it is looked for there now
+	 * that nobody can begin any more. */
+	int running = machine_find(id, &other, e);
+	return running > 0 ? err_set(e, NU_BUSY, "is running already") : running;
+}
+
+bool machine_enrolled(const char *id)
+{
+	autofree char *path = xfmt(BOOK "/%s", id);
+	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd >= 0 && book_lock(fd, F_OFD_GETLK);
 }
 
 int machine_leader(struct enrolled *m, pid_t leader, struct err *e)
@@ -123,6 +137,13 @@ int machine_leader(struct enrolled *m, pid_t leader, struct err *e)
 	if (pwrite(m->lock, text, strlen(text), 0) != (ssize_t)strlen(text))
 		return err_errno(e, "%s", m->path);
 	return 0;
+}
+
+void machine_ended(struct enrolled *m)
+{
+	/* Where that fails the leader's parent gives it away: see machine_open(). */
+	if (m->lock >= 0 && ftruncate(m->lock, 0) < 0)
+		warn("%s: %s", m->path, strerror(errno));
 }
 
 void machine_withdraw(struct enrolled *m)
@@ -243,8 +264,9 @@ int machine_intruders(const struct machine *m, pid_t **pids, struct err *e)
 	int n = 0;
 
 	*pids = NULL;
+	/* It may have ended since it was found, and all in it with it. */
 	if (!pid_ns_of(m->leader, &inside))
-		return err_errno(e, "/proc/%d/ns/pid", m->leader);
+		return errno == ENOENT ? 0 : err_errno(e, "/proc/%d/ns/pid", m->leader);
 	dir = opendir("/proc");
 	if (!dir)
 		return err_errno(e, "/proc");

@@ -39,8 +39,12 @@ struct enrolled {
 /* Before anything is made that has the id's name: nobody else runs it. 0, or -1 and e (NU_BUSY
  * where somebody does). */
 int machine_enroll(struct enrolled *m, const char *id, struct err *e);
-/* Its leader, by which it is found from now on. */
+/* Its leader, by which it is found from now on; and when that has ended, before it is waited
+ * for, that it isn't any more. */
 int machine_leader(struct enrolled *m, pid_t leader, struct err *e);
+void machine_ended(struct enrolled *m);
+/* Whether anybody has it in our own book: it runs, or is about to, or is being tidied up. */
+bool machine_enrolled(const char *id);
 void machine_withdraw(struct enrolled *m);
 /* Waits for it to appear, by inotify(7), at most wait_ms, and no longer than the process
  * of the pidfd awaited lives (-1: whatever lives). As machine_find. */
@@ -48,7 +52,8 @@ int machine_await(const char *id, int awaited, int wait_ms, struct machine *m, s
 /* A number out of the machine's cgroup ("memory.current", "pids.current"); -1: none. */
 int64_t machine_number(const struct machine *m, const char *file);
 /* The processes in the leader's PID namespace whose parents aren't: those that
- * came in from outside ("nixunits shell", nsenter). Returns how many, -1 and e. */
+ * came in from outside ("nixunits shell", nsenter). Returns how many, none of a leader that has
+ * ended; -1 and e. */
 int machine_intruders(const struct machine *m, pid_t **pids, struct err *e);
 /* Calls visit for each process of the machine: those in its PID namespace or in one below,
  * and those in its cgroups, but for systemd-nspawn and what systemd runs beside it. proc is

@@ -448,13 +448,26 @@ static int exit_status(const struct run *r, int status)
 	return 128 + WTERMSIG(status);
 }
 
+/* The next of our children that has ended; 0: none has. The container's first process leaves the
+ * book before its number can be another's. */
+static pid_t reap(struct run *r, int *status)
+{
+	siginfo_t dead = { .si_pid = 0 };
+
+	if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) < 0 || !dead.si_pid)
+		return 0;
+	if (dead.si_pid == r->pid)
+		machine_ended(&r->enrolled);
+	return waitpid(dead.si_pid, status, 0);
+}
+
 /* Until the container's first process has ended; its exit status. */
-static int supervise(const struct run *r, int signals, const sigset_t *mask, struct err *e)
+static int supervise(struct run *r, int signals, const sigset_t *mask, struct err *e)
 {
 	const struct sandbox *s = r->s;
 	pid_t relaying = start_relay(r), extra = -1;
 	int64_t deadline = 0;
-	bool ready = false, failed = false;
+	bool ready = false, failed = false, stopping = false;
 	int status, result = -1;
 
 	while (result < 0) {
@@ -485,15 +498,20 @@ static int supervise(const struct run *r, int signals, const sigset_t *mask, str
 		} else if (info.ssi_signo != SIGCHLD) {
 			/* A shutdown; the second time there is no patience left. */
 			signal_inmate(r, deadline ? SIGKILL : SIGRTMIN + 3);
+			stopping = true;
 			deadline = now_ms() + s->stop_s * 1000;
 		}
-		while ((dead = waitpid(-1, &status, WNOHANG)) > 0) {
+		while ((dead = reap(r, &status)) > 0) {
 			if (dead == r->pid)
 				result = exit_status(r, status);
 			else if (dead == relaying)
 				relaying = -1;
-			else if (dead == extra && status != 0) {
-				failed = true;
+			else if (dead == extra) {
+				extra = -1;
+				/* One that a shutdown cuts short has not failed. */
+				if (status == 0 || stopping)
+					continue;
+				failed = stopping = true;
 				signal_inmate(r, SIGRTMIN + 3);
 				deadline = now_ms() + s->stop_s * 1000;
 			}
@@ -501,6 +519,9 @@ static int supervise(const struct run *r, int signals, const sigset_t *mask, str
 	}
 	if (relaying > 0)
 		proc_wait(relaying);
+	/* It has lost who it was in, and tidies up after itself. */
+	if (extra > 0)
+		proc_wait(extra);
 	return failed ? err_set(e, NU_FAILED, "extra failed") : result;
 }
 

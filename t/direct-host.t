@@ -8,6 +8,20 @@ direct() {
 	host_sh 'rm -f /root/direct.*; (nixunits run --engine direct "$@" </dev/null >/root/direct.log 2>&1
 		echo $? >/root/direct.status) &' "$@"
 }
+# The same where a system call takes its time, by strace's OPTIONS.
+direct_slowly() {
+	host_sh 'rm -f /root/direct.*; options=$1; shift
+		(strace -qq -o /dev/null $options nixunits run --engine direct "$@" </dev/null >/root/direct.log 2>&1 &&
+			s=0 || s=$?
+		echo $s >/root/direct.status) &' "$@"
+}
+# begin SECONDS - starts web2, and halts it so long after it has its entry: the lock, not the file
+# alone, keeps others away.
+begin() {
+	host timeout --foreground 60 sh -euc 'nixunits run --engine direct web2 </dev/null >/root/direct.log 2>&1 & echo $! >/root/direct.pid
+		until grep -qs "OFDLCK.*:$(stat -c %i /run/nixunits/web2 2>/dev/null) " /proc/locks; do :; done
+		sleep $1; kill -STOP $!' - "$1"
+}
 ended() { host test -e /root/direct.status; }
 signal() { host_sh 'kill -$1 $(sed -n s/^SUPERVISOR=//p /run/nixunits/web2)' "$1"; }
 page() { host curl -sf -m 2 http://192.168.20.2/; }
@@ -59,18 +73,36 @@ with_direct() {
 
 	# Neither begins while the other does, however far that is.
 	for far in 0 0.001 0.003 0.01; do
-		host_sh 'nixunits run --engine direct web2 </dev/null >/root/direct.log 2>&1 & echo $! >/root/direct.pid
-			until test -e /run/nixunits/web2; do :; done; sleep $1; kill -STOP $!' $far
+		begin $far
 		not_ok "systemd can not start one that the other engine is starting ($far s)" host systemctl start nixunits@web2
 		host_sh 'systemctl stop nixunits@web2; kill -CONT $(cat /root/direct.pid)'
 		ok 'which goes on' eventually 20 page
 		host_sh 'kill -TERM $(cat /root/direct.pid)
-			timeout 20 tail --pid=$(cat /root/direct.pid) -f /dev/null'
+			timeout 60 tail --pid=$(cat /root/direct.pid) -f /dev/null'
 		not_ok 'and ends' host pgrep -x httpd
 	done
+	direct_slowly '-e inject=pivot_root:delay_enter=2000000' web2
+	eventually 20 host test -e /run/nixunits/web2
+	run host nixunits stop web2
+	like "$status $err" '^0 nu-stop: web2: stopped in' 'one that is starting is stopped once it has started'
+	ok 'and is gone' eventually 20 ended
+	is "$(state)" "$before" 'nothing is left'
+	# One that has ended by itself, and is being tidied up: the unlink is that of its entry.
+	direct_slowly '-P /run/nixunits/web2 -e inject=unlink:delay_enter=2000000' web2
+	ok 'a slow one' eventually 20 page
+	host_sh 'kill -KILL $(sed -n s/^LEADER=//p /run/nixunits/web2); until ! pgrep -x httpd >/dev/null; do sleep 0.1; done'
+	run host nixunits stop web2
+	is "$status/$err" '0/nu-stop: web2: is not running' 'one that has ended and is tidied up is waited for'
+	is "$(state)" "$before" 'nothing is left'
+	# One that looked, and then took its time.
+	direct_slowly '-P /run/nixunits/web2 -e inject=fcntl:delay_enter=3000000:when=1' web2
+	ok 'systemd starts what the other engine is only about to start' host systemctl start nixunits@web2
+	ok 'which then leaves it alone' eventually 20 ended
+	is "$(host cat /root/direct.status)" 4 'as one that runs'
+	host nixunits stop -q web2
 	run host_sh 'systemctl start --no-block nixunits@web2
 		until pgrep -f "^[^ ]*systemd-nspawn .*web2" >/dev/null; do :; done
-		timeout 5 nixunits run --engine direct web2 </dev/null'
+		timeout 60 nixunits run --engine direct web2 </dev/null'
 	is "$status" 4 'nor the other one that systemd is starting'
 	ok 'which is there' eventually 20 page
 	host nixunits stop -q web2
