@@ -82,15 +82,15 @@ static int check_limits(const struct unit *u, struct err *e)
  * makes it after it has registered the machine, and gives it the controllers after that. */
 static int limit(const struct unit *u, const struct machine *m, int nspawn, struct err *e)
 {
+	if (!is_limited(u))
+		return 0;
 	autofree char *service = xfmt("/sys/fs/cgroup%s", m->cgroup);
 	autofree char *path = xfmt("%s/payload", service);
 	autoclose int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	int64_t end = now_ms() + PAYLOAD_WAIT_MS;
 
-	if (!is_limited(u))
-		return 0;
-	if (inotify_add_watch(watch, service, IN_CREATE | IN_MODIFY) < 0)
-		return err_errno(e, "%s", service);
+	if (watch < 0 || inotify_add_watch(watch, service, IN_CREATE | IN_MODIFY) < 0)
+		return err_errno(e, "inotify: %s", service);
 	do {
 		autoclose int payload = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -145,7 +145,6 @@ static _Noreturn void set_up(struct run *r, int nspawn)
 	struct machine m;
 	struct err e;
 
-	leave_cgroup();
 	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
 	machine_withdraw(&r->enrolled);
 	if (found == 1 && limit(u, &m, nspawn, &e) == 0 && setup_apply(u, &m, &e) == 0) {
@@ -182,6 +181,8 @@ static int start_set_up(struct run *r, struct err *e)
 	if (child < 0)
 		return err_errno(e, "fork");
 	if (child == 0) {
+		/* Here and not in the grandchild, which may come to run after nspawn. */
+		leave_cgroup();
 		pid_t grandchild = fork();
 		if (grandchild == 0)
 			set_up(r, self);

@@ -79,6 +79,27 @@ setup() {
 	succeeds 'resource limits are taken'
 	like "$(inside cat /proc/1/limits)" '^Max open files +333 +333 ' 'as declared'
 	like "$(inside cat /proc/1/limits)" '^Max msgqueue size +1000 +2000 ' 'the hard one apart'
+	# It turns on controllers, which it can't where a process of ours is left in the cgroup.
+	host_put /root/bin/systemd-nspawn <<-'X'
+	#!/bin/sh
+	for pid in $(cat "/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/cgroup.procs"); do
+		cat /proc/$pid/comm
+	done >/root/procs; grep nixunits /root/procs >/root/found; mv /root/found /root/left
+	X
+	host chmod +x /root/bin/systemd-nspawn
+	host_put /run/systemd/system/nixunits@s1.service.d/slow.conf <<-'X'
+	[Service]
+	Type=exec
+	Environment=PATH=/root/bin:/usr/local/bin:/usr/bin:/usr/sbin
+	ExecStart=
+	ExecStart=strace -f -qq -o /dev/null -P /sys/fs/cgroup/machine.slice/nixunits@%i.service/supervisor \
+		-e trace=?mkdir,?mkdirat -e inject=?mkdir,?mkdirat:delay_enter=500000 nixunits run %i
+	ExecStartPost=
+	X
+	host_sh 'systemctl daemon-reload; nixunits stop -q s1; systemctl start nixunits@s1'
+	ok 'systemd-nspawn has come' eventually 20 host test -e /root/left
+	is "$(host cat /root/left)" '' 'and is alone in its cgroup, be what waits for it slow'
+	host_sh 'systemctl stop nixunits@s1; rm -r /run/systemd/system/nixunits@s1.service.d /root/bin; systemctl daemon-reload'
 	declare_s1 'limits = { memory = "64M"; pids = 200; };'
 	build -r
 	if host grep -qw memory /sys/fs/cgroup/cgroup.controllers; then
@@ -98,7 +119,8 @@ setup() {
 
 	declare_s1 'preCheckNetReadyScript = "exit 9";'
 	build -s
-	like "$(host journalctl -M s1 -o cat)" 'ready-check: exit status 9' 'a ready check that fails is named'
+	ok 'a ready check that fails is named' eventually 10 host_sh \
+		'journalctl -M s1 -o cat | grep -q "ready-check: exit status 9"'
 	not_ok 'and the network does not count as ready' host nixunits shell s1 -- systemctl is-active network-online.target
 	host nixunits delete -q -f -r s1
 }
