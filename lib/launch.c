@@ -102,11 +102,23 @@ static int limit(const struct unit *u, const struct machine *m, int nspawn, stru
 	return -1;
 }
 
+/* The container's cgroup is that of its service, by which all the rest knows it. */
+static int check_service(const struct unit *u, struct err *e)
+{
+	autofree char *own = own_cgroup();
+	autofree char *service = xfmt("/nixunits@%s.service", u->id);
+
+	if (own && ends_with(own, service))
+		return 0;
+	return err_set(e, NU_FAILED, "systemd runs it by this engine (nixunits start %s); by hand it "
+		       "is run by --engine direct", u->id);
+}
+
 static int prepare(struct run *r, struct err *e)
 {
 	autoclose int userns = -1;
 
-	if (setup_check(r->u, e) < 0 || check_limits(r->u, e) < 0 ||
+	if (check_service(r->u, e) < 0 || setup_check(r->u, e) < 0 || check_limits(r->u, e) < 0 ||
 	    machine_enroll(&r->enrolled, r->u->id, e) < 0)
 		return -1;
 	if (r->u->private_users) {
@@ -192,7 +204,7 @@ static int start_set_up(struct run *r, struct err *e)
 	return errno ? err_errno(e, "fork") : 0;
 }
 
-static void make_argv(const struct run *r, bool keep_unit, struct strv *argv)
+static void make_argv(const struct run *r, struct strv *argv)
 {
 	struct nspawn n = {
 		.root = r->at.root,
@@ -202,7 +214,6 @@ static void make_argv(const struct run *r, bool keep_unit, struct strv *argv)
 		.journal = r->at.journal,
 		.machine_id = r->at.machine_id,
 		.uid_base = r->uid_base,
-		.keep_unit = keep_unit,
 	};
 
 	nspawn_argv(r->u, &n, argv);
@@ -218,7 +229,7 @@ int launch_argv(const struct unit *u, struct strv *argv, struct err *e)
 	if (uid_get(u->id, &r.uid_base, e) <= 0)
 		r.uid_base = UID_FIRST;
 	r.at.journal = xfmt("%s/journal", r.at.dir);
-	make_argv(&r, true, argv);
+	make_argv(&r, argv);
 	return 0;
 }
 
@@ -231,7 +242,7 @@ int launch(const struct unit *u, struct err *e)
 		machine_withdraw(&r.enrolled);
 		return -1;
 	}
-	make_argv(&r, getenv("INVOCATION_ID") && getenv("NOTIFY_SOCKET"), &argv);
+	make_argv(&r, &argv);
 	if (start_set_up(&r, e) < 0) {
 		machine_withdraw(&r.enrolled);
 		return -1;

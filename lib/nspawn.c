@@ -82,8 +82,7 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
 	strv_add(argv, "--quiet");
 	/* The declaration alone: no web2.nspawn file that lies about. */
 	strv_add(argv, "--settings=no");
-	if (n->keep_unit)
-		strv_add(argv, "--keep-unit");
+	strv_add(argv, "--keep-unit");
 	strv_addf(argv, "--machine=%s", u->id);
 	strv_addf(argv, "--uuid=%s", n->machine_id);
 	strv_addf(argv, "--directory=%s", n->root);
@@ -199,7 +198,7 @@ unsigned long long nspawn_bounding(const struct strv *argv, struct strv *flags)
 
 unsigned long long nspawn_unit_bounding(const struct unit *u)
 {
-	static const struct nspawn nowhere = { "", "", "", NULL, NULL, "", 0, false };
+	static const struct nspawn nowhere = { "", "", "", NULL, NULL, "", 0 };
 	autostrv struct strv argv = { 0 }, flags = { 0 };
 
 	nspawn_argv(u, &nowhere, &argv);

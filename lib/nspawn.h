@@ -16,7 +16,6 @@ struct nspawn {
 	const char *journal;    /* where its journal is kept on the host; NULL: in its root */
 	const char *machine_id; /* 32 hexadecimal digits */
 	uint32_t uid_base;      /* with private users */
-	bool keep_unit;         /* we are a systemd service already */
 };
 
 /* The machine id of the unit on this host: it follows from the host's and the unit's, the

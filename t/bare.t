@@ -109,7 +109,7 @@ done <<-'X'
 	1 nothing_is_mounted overlay umount /run
 	1 Read-only_file_system uid alloc web2
 	0 systemd-nspawn run --dry-run web2
-	1 Read-only_file_system run --engine nspawn web2
+	1 systemd_runs_it_by_this_engine run --engine nspawn web2
 	1 Read-only_file_system run --engine direct web2
 	1 Read-only_file_system run --engine direct -
 	1 Read-only_file_system run --engine direct --ephemeral - -- /nixunits

@@ -156,7 +156,11 @@ errors() {
 	run host nixunits build -f web2
 	succeeds 'and can be built again without the server'
 	host_sh 'nixunits start -q web2; nixunits stop -q web2; nixunits build -q -f web2'
-	refused 77 'systemd-nspawn: not found.*systemd-container' 'no systemd-nspawn' env PATH=/nowhere /usr/local/bin/nixunits run web2
+	refused 1 'web2: systemd runs it by this engine .nixunits start web2' 'the nspawn engine by hand' nixunits run web2
+	printf '[Service]\nEnvironment=PATH=/nowhere\n' | host_put /run/systemd/system/nixunits@web2.service.d/path.conf
+	host systemctl daemon-reload
+	refused 1 'systemd-nspawn: not found.*systemd-container' 'no systemd-nspawn' nixunits start web2
+	host_sh 'rm -r /run/systemd/system/nixunits@web2.service.d; systemctl daemon-reload'
 
 	# A NixOS host's own unit is not ours to touch.
 	host_sh 'mkdir -p /etc/nixunits; nixunits unit web2 >/root/web2.json; mv /root/web2.json /etc/nixunits/'

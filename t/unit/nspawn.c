@@ -12,7 +12,7 @@ static const char *command(const char *rest)
 	autostrv struct strv argv = { 0 };
 	struct err e;
 	struct nspawn n = { .root = "/r", .store = "/m", .unit_json = "/u.json", .machine_id = "0123",
-			    .hosts = "/h", .uid_base = 524288, .keep_unit = true };
+			    .hosts = "/h", .uid_base = 524288 };
 
 	autofree char *text = xfmt(HEAD "%s}", rest);
 	autounit struct unit *u = unit_parse(text, strlen(text), &e);
