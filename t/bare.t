@@ -34,7 +34,7 @@ bare "$T/state"
 in_root() {
 	local root=$1
 	shift
-	run sh -c 'ulimit -n 16; ulimit -c 0; exec env -i "$@"' - "$(command -v timeout)" --signal=KILL 20 \
+	run sh -c 'ulimit -n 16; ulimit -c 0; exec env -i "$@"' - "$(command -v timeout)" --signal=KILL 200 \
 		"$(command -v chroot)" "$root" /nixunits "$@" <"${input:-/dev/null}"
 }
 
@@ -62,7 +62,7 @@ for applet in $applets; do
 	like "$status $err" '^2 ' "$applet --no-such-option: exit 2"
 	# With no standard files at all there is nobody to tell, and still no crash.
 	status=0
-	timeout --signal=KILL 20 chroot "$T/empty" /nixunits "$applet" web2 <&- >&- 2>&- || status=$?
+	timeout --signal=KILL 200 chroot "$T/empty" /nixunits "$applet" web2 <&- >&- 2>&- || status=$?
 	ok "$applet without standard files: exit $status" test "$status" -lt 124
 done
 for args in '' --version --list --help nosuch 'nosuch web2'; do

@@ -66,7 +66,7 @@ errors() {
 	refused 2 '/root/t/none.json: No such file' 'no such parameters' $b -n /root/t/web_default.nix -j /root/t/none.json
 	refused 2 '/root/t/none.nix: No such file' 'no such configuration' $b -n /root/t/none.nix -j /root/t/web2.json
 	host mkfifo /root/t/fifo
-	refused 2 '/root/t/fifo: expected a file' 'a configuration that is a pipe' timeout 10 $b -n /root/t/fifo -i web2
+	refused 2 '/root/t/fifo: expected a file' 'a configuration that is a pipe' timeout 100 $b -n /root/t/fifo -i web2
 	refused 2 '/root/t: expected a file' 'one that is a directory' $b -n /root/t -i web2
 	refused 2 'no such unit: give its configuration' 'nothing to build again' nixunits build web2
 

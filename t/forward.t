@@ -7,8 +7,8 @@
 fetch() {
 	local from=$1
 	shift
-	[ "$from" = far ] && set -- ip netns exec far timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && cat <&3' "$@" ||
-		set -- timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && cat <&3' "$@"
+	[ "$from" = far ] && set -- ip netns exec far timeout 50 bash -c 'exec 3<>"/dev/tcp/$0/$1" && cat <&3' "$@" ||
+		set -- timeout 50 bash -c 'exec 3<>"/dev/tcp/$0/$1" && cat <&3' "$@"
 	host "$@" 2>/dev/null
 }
 # What a unit leaves or takes on the host.

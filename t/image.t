@@ -20,9 +20,9 @@ refused() {
 # not_run REGEX NAME COMMAND: what COMMAND makes of a copy of the image ($1) is neither run nor whole.
 not_run() {
 	host sh -euc "cp /srv/out/web2.squashfs /srv/bad; set -- /srv/bad; $3"
-	run host timeout 20 nixunits run --engine direct /srv/bad -- /none
+	run host timeout 200 nixunits run --engine direct /srv/bad -- /none
 	like "$status $err" "^1 nu-run: /srv/bad: .*$1|^2 nu-run: /srv/bad: .*$1" "$2: not run, and named"
-	run host timeout 20 nixunits image --check /srv/bad
+	run host timeout 200 nixunits image --check /srv/bad
 	like "$status $err" "^[12] nu-image: /srv/bad: .*$1" "$2: --check finds it too"
 	host rm -rf /srv/bad
 }
@@ -124,7 +124,8 @@ images() {
 	like "$status $err" '^1 .*web2: mksquashfs: .*([Nn]o space|ENOSPC|FATAL)' 'a full disk: exit 1'
 	is "$(host sh -c 'ls -A /srv/small; cat /srv/small/x')" "$(printf 'x\nold')" 'the old file stays, and nothing else'
 	host_sh 'umount /srv/small; rmdir /srv/small'
-	run host timeout -s KILL 0.3 nixunits image -o /srv/out/x.erofs web2
+	run host_sh 'nixunits image -o /srv/out/x.erofs web2 & until pgrep -x mkfs.erofs >/dev/null; do :; done
+		kill -KILL $!; wait $!'
 	is "$status" 137 'killed'
 	host rmdir --ignore-fail-on-non-empty $dir/merged
 	ok 'its program ends' eventually 30 host sh -c '! pgrep -x mkfs.erofs'

@@ -44,7 +44,8 @@ life() {
 	isnt "$(field web2 .leader)" "$leader" 'which restarts it'
 
 	# Somebody inside.
-	host_sh 'nixunits shell web2 -- sleep 1000 >/dev/null 2>&1 & sleep 0.5'
+	host_sh 'nixunits shell web2 -- sleep 1000 >/dev/null 2>&1 &'
+	eventually 5 host pgrep -fx 'sleep 1000'
 	run host nixunits restart web2
 	is "$status" 4 'a restart with somebody inside is refused: exit code 4'
 	like "$err" 'somebody is inside' 'and says why'

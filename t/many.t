@@ -76,8 +76,8 @@ interfaces() {
 	is "$(host sh -c 'ip -br link show master br0 | wc -l; ip -j link' | jq -s -r \
 		'"\(.[0]) \([.[1][] | select(.ifname | startswith("nu-"))] | length)"')" '10 30' \
 		'and an end of each on the host'
-	ok 'the last of them carries traffic, v4' host ping -n -c1 -W2 10.30.19.2
-	ok 'v6' host ping -n -c1 -W2 fd30:19::2
+	ok 'the last of them carries traffic, v4' host ping -n -c1 -w20 10.30.19.2
+	ok 'v6' host ping -n -c1 -w20 fd30:19::2
 	run host nixunits check wide
 	is "$status:$out$err" 0: 'it is what was declared'
 	run host nixunits net up wide
@@ -104,12 +104,12 @@ letters() {
 	is "$(host ip -j link show "$name" | jq -r '.[0].ifalias')" "nixunits:$a:veth" \
 		"the host's end has a name from a hash, and its alias tells"
 	for n in 1 2; do
-		ok "traffic with number $n, v4" host ping -n -c1 -W2 10.40.$n.2
-		ok 'v6' host ping -n -c1 -W2 fd40:$n::2
+		ok "traffic with number $n, v4" host ping -n -c1 -w20 10.40.$n.2
+		ok 'v6' host ping -n -c1 -w20 fd40:$n::2
 	done
-	ok 'from the container' inside $a ping -n -c1 -W2 10.40.1.3
-	ok 'from one to the other, v4' inside $a ping -n -c1 -W2 10.41.0.2
-	ok 'v6' inside $b ping -n -c1 -W2 fd41::1
+	ok 'from the container' inside $a ping -n -c1 -w20 10.40.1.3
+	ok 'from one to the other, v4' inside $a ping -n -c1 -w20 10.41.0.2
+	ok 'v6' inside $b ping -n -c1 -w20 fd41::1
 	for id in $a $b; do
 		run host nixunits check $id
 		is "$status:$out$err" 0: 'check is content'

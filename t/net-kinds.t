@@ -40,7 +40,7 @@ ovsdb-tool create "$T/ovs/conf.db" /usr/share/openvswitch/vswitch.ovsschema
 ovsdb
 ovs-vsctl --no-wait init
 vswitchd
-in_host ovs-vsctl --timeout=10 add-br br0 -- set bridge br0 datapath_type=netdev \
+in_host ovs-vsctl --timeout=50 add-br br0 -- set bridge br0 datapath_type=netdev \
 	-- add-br br1 -- set bridge br1 datapath_type=netdev ||
 	bail_out 'Open vSwitch does not start'
 
@@ -92,16 +92,16 @@ mac=$(ip -n $C -j link show lan | jq -r '.[0].address')
 net up inner $D
 net up outer $E
 for ns in $C:router1 $D:inner $E:outer; do
-	run ip netns exec ${ns%:*} "$N" wait -t 10 "$T/${ns#*:}.json"
+	run ip netns exec ${ns%:*} "$N" wait -t 50 "$T/${ns#*:}.json"
 	succeeds "nu-wait in ${ns#*:}"
 done
-ok 'traffic within VLAN 356, v4' pings $D 10.0.0.2
-ok 'v6' pings $D a:b:c:d::e
-ok 'within VLAN 357, v4' pings $E 70.0.0.2
-ok 'v6' pings $E 2001:bc8::a
+ok 'traffic within VLAN 356, v4' eventually 10 pings $D 10.0.0.2
+ok 'v6' eventually 10 pings $D a:b:c:d::e
+ok 'within VLAN 357, v4' eventually 10 pings $E 70.0.0.2
+ok 'v6' eventually 10 pings $E 2001:bc8::a
 ip netns exec $C sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-ok 'across the router, v4' pings $D 70.0.0.3
-ok 'v6' pings $D 2001:bc8::ffff:ffff:ffff:fffe
+ok 'across the router, v4' eventually 10 pings $D 70.0.0.3
+ok 'v6' eventually 10 pings $D 2001:bc8::ffff:ffff:ffff:fffe
 ip netns exec $C sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 ip -n $D addr add 70.0.0.9/24 dev eth0
 not_ok 'not from one VLAN to the other without it' pings $D 70.0.0.3
@@ -114,10 +114,10 @@ is "$(echo "$out" | jq -c '.ports | sort_by(.name)[1]')" \
 	'{"name":"nu-router1_wan","interface":"wan","bridge":"br0","vlan":357,"trunks":[]}' 'as JSON too'
 
 # The virtual router's address is answered for by its own MAC, and no other.
-ok 'the address of the macvlan, v4' pings $D 10.0.0.9
+ok 'the address of the macvlan, v4' eventually 10 pings $D 10.0.0.9
 is "$(ip -n $D -j neigh show 10.0.0.9 | jq -r '.[0].lladdr')" 00:00:5e:00:02:07 \
 	'is known by the VRRP MAC'
-ok 'v6' pings $D a:b:c:d::9
+ok 'v6' eventually 10 pings $D a:b:c:d::9
 is "$(ip -n $D -j neigh show a:b:c:d::9 | jq -r '.[0].lladdr')" 00:00:5e:00:02:07 'too'
 is "$(ip -n $D -j neigh show 10.0.0.2 | jq -r '.[0].lladdr')" "$mac" 'the other by its own'
 # What the switch has learned from the frames themselves: port, VLAN, address.
@@ -125,7 +125,7 @@ like "$(ovs-appctl -t "$(echo "$T"/ovs/ovs-vswitchd.*.ctl)" fdb/show br0)" \
 	'^ *[0-9]+ +356 +00:00:5e:00:02:07 ' 'frames bear it on the wire'
 
 # Drift, found and repaired.
-ovs-vsctl --timeout=10 set Port nu-router1_lan tag=99
+ovs-vsctl --timeout=50 set Port nu-router1_lan tag=99
 ip -n $C link set mv-lan down
 net check router1 $C
 is "$status $out" "1 host: nu-router1_lan: port: declared \"br0 vlan 356\", live \"br0 vlan 99\"
@@ -150,8 +150,8 @@ ip -n $C link set lo up
 net up router1 $C
 succeeds 'the namespace has gone and its ports with it: a new start makes them anew'
 is "$(ip -n $C -j link show lan | jq -r '.[0].address')" "$mac" 'with the same MAC'
-run ip netns exec $C "$N" wait -t 10 "$T/router1.json"
-ok 'traffic' pings $D 10.0.0.2
+run ip netns exec $C "$N" wait -t 50 "$T/router1.json"
+ok 'traffic' eventually 10 pings $D 10.0.0.2
 
 # The switch stops, and starts again.
 pid=$(cat "$T/ovs/vswitchd.pid")
@@ -173,9 +173,9 @@ vswitchd
 net up router1 $C
 succeeds 'the switch is back: up'
 net up inner $D
-run ip netns exec $C "$N" wait -t 10 "$T/router1.json"
+run ip netns exec $C "$N" wait -t 50 "$T/router1.json"
 succeeds 'up repairs what the switch forgot when it was started again'
-ok 'traffic' pings $D 10.0.0.2
+ok 'traffic' eventually 10 pings $D 10.0.0.2
 for id in router1:$C inner:$D outer:$E; do
 	net down ${id%:*} ${id#*:}
 done
@@ -187,7 +187,7 @@ net up trunk $C
 is "$status $(ovs-vsctl get Port nu-trunk_eth0 trunks)" '0 [10, 20]' 'a trunk of two VLANs'
 net up trunk $C
 is "$out" 'trunk: 0 of 4 operations done' 'up again does nothing'
-ovs-vsctl --timeout=10 set Port nu-trunk_eth0 trunks=10 tag=7
+ovs-vsctl --timeout=50 set Port nu-trunk_eth0 trunks=10 tag=7
 net check trunk $C
 is "$status $out" '1 host: nu-trunk_eth0: port: declared "br0 vlans 10,20", live "br0 vlan 7"' \
 	'check: another tag'
@@ -502,7 +502,7 @@ is "$out" '  1  host       link eth0: macvlan on up0, in the container
   4  container  address 10.3.0.2/24 on eth0' 'the plan of a macvlan on a link of the host'
 net up mv $C
 succeeds 'is made'
-ok 'traffic' pings $C 10.3.0.1
+ok 'traffic' eventually 10 pings $C 10.3.0.1
 net up mv $C
 is "$out" 'mv: 0 of 4 operations done' 'up again does nothing'
 ip -n $C link set eth0 mtu 1300
@@ -518,7 +518,7 @@ ip -n $C link del eth0
 net check mv $C
 is "$status $(echo "$out" | head -n 1)" '1 container: eth0: link: declared "eth0", live null' 'check: the link is gone'
 net up mv $C
-ok 'up makes it anew' pings $C 10.3.0.1
+ok 'up makes it anew' eventually 10 pings $C 10.3.0.1
 ip -n $C link del eth0
 ip -n $H link add link br1 name mv0 type macvlan
 ip -n $H link set mv0 netns $C name eth0
@@ -526,7 +526,7 @@ net check mv $C
 is "$status $(echo "$out" | head -n 1)" '1 container: eth0: link: declared "macvlan on up0", live "macvlan on br1"' \
 	'check: another of its name'
 net up mv $C
-ok 'up puts the declared one in its place' pings $C 10.3.0.1
+ok 'up puts the declared one in its place' eventually 10 pings $C 10.3.0.1
 net up mv $D
 like "$status $err" '^1 nu-net: mv: operation . of .: .*: Address already in use \(another macvlan on that link has this MAC\)$' \
 	'a second container with that MAC'
@@ -602,7 +602,7 @@ unit nic "{'interfaces': {'up0': {'kind': 'host', 'ip4': ['10.3.0.3/24'], 'mtu':
 	'routes': {'ip4': '10.3.0.1'}}"
 net up nic $C
 is "$status $out" '0 nic: 4 of 5 operations done' 'a link of the host moves in'
-ok 'traffic' pings $C 10.3.0.1
+ok 'traffic' eventually 10 pings $C 10.3.0.1
 net up nic $C
 is "$out" 'nic: 0 of 5 operations done' 'up again does nothing'
 ip -n $C addr add 10.3.0.8/24 dev up0
@@ -617,7 +617,7 @@ ip -n $C link set up0 netns $H
 net check nic $C
 is "$status $(echo "$out" | head -n 1)" '1 container: up0: link: declared "up0", live null' 'check: it has gone back'
 net up nic $C
-ok 'up takes it again' pings $C 10.3.0.1
+ok 'up takes it again' eventually 10 pings $C 10.3.0.1
 unit nolink "{'interfaces': {}}"
 sed -i s/nolink/nic/ "$T/nolink.json"
 net check nolink $C

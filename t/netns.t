@@ -20,7 +20,7 @@ joined() {
 	start joins 'netns_path = "/run/netns/blue";'
 	succeeds 'a unit that joins a namespace starts'
 	is "$(links inside joins)" 'lo eth0' 'it has its links'
-	ok 'and its traffic' inside joins ping -n -c1 -W2 10.60.0.1
+	ok 'and its traffic' inside joins ping -n -c1 -w20 10.60.0.1
 	is "$(namespace joins net)" "net:[$(host stat -Lc %i /run/netns/blue)]" 'it is in that very namespace'
 	is "$(namespace joins user)" "$(host readlink /proc/1/ns/user)" 'and in no user namespace'
 	is "$(host nixunits net plan joins)" \
@@ -60,7 +60,7 @@ alone() {
 	start alone ''
 	succeeds 'a unit without interfaces starts'
 	is "$(links inside alone)" lo 'it has a loopback'
-	ok 'that is up' inside alone ping -n -c1 -W2 127.0.0.1
+	ok 'that is up' inside alone ping -n -c1 -w20 127.0.0.1
 	isnt "$(namespace alone net)" "$(host readlink /proc/1/ns/net)" 'in a network of its own'
 	is "$(field alone '[.network, .user_namespace, .addresses]')" '["private",true,[]]' 'status says so'
 	run host nixunits check alone

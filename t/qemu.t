@@ -45,8 +45,8 @@ comes() {
 		tap_shown "$(console | tail -n 30)"
 	fi
 }
-says() { comes 150 "$2" said "$1"; }
-ends() { comes 150 "$1" gone; kill $machine 2>/dev/null; wait $machine 2>/dev/null; }
+says() { comes 20 "$2" said "$1"; }
+ends() { comes 20 "$1" gone; kill $machine 2>/dev/null; wait $machine 2>/dev/null; }
 page() { nsenter -t "$machine" -n curl --silent --fail --max-time 2 http://127.0.0.1:8080/; }
 type() { printf '%s\n' "$*" >&7; }
 
@@ -222,7 +222,7 @@ qemu() {
 
 	# From outside.
 	boot web "nixunits.unit=web2 nixunits.ip=eth0,10.0.2.15/24,10.0.2.2 sysctl.net.ipv4.ip_forward=1"
-	comes 150 'it boots, and a client outside gets the page' page
+	comes 20 'it boots, and a client outside gets the page' page
 	note "from power on to the page: $((($(date +%s%N) - began) / 1000000)) ms"
 	like "$(page)" '<h1>It runs' 'of the web server behind the veth'
 	unlike "$(console)" 'nu-init: ' 'without a word but from the unit'

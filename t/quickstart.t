@@ -19,7 +19,7 @@ footprint() {
 		find /run/systemd/nspawn /sys/fs/cgroup/machine.slice -mindepth 2 2>/dev/null || true'
 }
 
-page() { host curl --silent --fail --max-time 5 --retry 3 --retry-connrefused "$1"; }
+page() { host curl --silent --fail --max-time 5 --retry 9 --retry-connrefused --retry-delay 1 "$1"; }
 
 cc -D_GNU_SOURCE -static -O1 -o "$T/tries" "$REPO/t/lib/tries.c" || bail_out 'tries.c does not compile'
 

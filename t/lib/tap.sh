@@ -22,7 +22,8 @@
 #   need COMMAND...         the commands must be installed: see `lacking`
 #   lacking WHY             the machine lacks something: skips the whole script, or fails it where
 #                           $NIXUNITS_MUST is set, as it is where a skip would hide a fault (CI)
-#   eventually SECONDS COMMAND...   runs it until it succeeds, at most so long
+#   eventually SECONDS COMMAND...   runs it until it succeeds; at most so long where the machine has
+#                           nothing else to do, and ten times that where it has
 #
 # $TAP_PREFIX is put before the name of each test.
 
@@ -133,7 +134,7 @@ need() {
 
 eventually() {
 	local end
-	end=$(($(date +%s) + $1))
+	end=$(($(date +%s) + $1 * 10))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s)" -lt "$end" ] || return 1

@@ -70,7 +70,7 @@ printf 'ab' >"$T/in"
 run cat <"$T/in"
 is "$out" ab 'stdin'
 ok 'in time' eventually 2 true
-not_ok 'too late' eventually 1 false
+not_ok 'too late' eventually 0 false
 done_testing
 X
 succeeds 'redirected input, and waiting'
