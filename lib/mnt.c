@@ -102,7 +102,8 @@ static int clone_tree(int dirfd, const char *path, unsigned int flags, int usern
 		if (errno == EINVAL && userns_fd >= 0)
 			return err_set(e, NU_MISSING,
 				       "%s: its filesystem has no idmapped mounts (ext4, xfs, btrfs "
-				       "and, from Linux 6.3 on, tmpfs have; overlayfs has not)",
+				       "and, from Linux 6.3 on, tmpfs have; overlayfs, devtmpfs and proc "
+				       "have not)",
 				       path);
 		return err_errno(e, "%s: mount_setattr", path);
 	}

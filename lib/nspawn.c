@@ -123,7 +123,7 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
 		add_bind(argv, n->hosts, "/run/nixunits/hosts", true, false);
 	for (size_t i = 0; i < u->n_binds; i++)
 		add_bind(argv, u->binds[i].source, u->binds[i].target, u->binds[i].read_only,
-			 u->private_users);
+			 u->private_users && !bind_is_device(&u->binds[i]));
 	for (const char **arg = u->nspawn_args; arg && *arg; arg++)
 		strv_add(argv, *arg);
 	strv_add(argv, u->init);

@@ -469,10 +469,11 @@ static int make_binds(const struct rootfs *r, int root, struct err *e)
 {
 	for (size_t i = 0; i < r->u->n_binds; i++) {
 		const struct bind *b = &r->u->binds[i];
+		int userns = bind_is_device(b) ? -1 : r->userns;
 
 		if (rootfs_bind_point(root, b, r->uid, e) < 0 ||
 		    put(root, b->target,
-			mnt_clone_all(AT_FDCWD, b->source, r->userns, b->read_only, e), e) < 0)
+			mnt_clone_all(AT_FDCWD, b->source, userns, b->read_only, e), e) < 0)
 			return err_wrap(e, "bind ");
 	}
 	if (r->journal) {

@@ -1,11 +1,12 @@
 /* unit - the unit document: everything about how to run one container. */
 #include "unit.h"
 
-#include <stdlib.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "cap.h"
 #include "json.h"
@@ -449,6 +450,7 @@ static int net_parse(const struct jnode *n, struct unit *u, struct err *e)
 static int binds_parse(const struct jnode *n, struct unit *u, struct err *e)
 {
 	static const char *const keys[] = { "source", "target", "readOnly", NULL };
+	static const char *const whole[] = { "/", "/dev", "/proc", "/sys", NULL };
 
 	if (json_array(n, e) < 0)
 		return -1;
@@ -461,8 +463,10 @@ static int binds_parse(const struct jnode *n, struct unit *u, struct err *e)
 		    path_at(&m, "target", true, &b.target, e) < 0 ||
 		    bool_at(&m, "readOnly", &b.read_only, e) < 0)
 			return -1;
-		if (streq(b.target, "/"))
-			return json_err(&target, e, "the container's root can't be a bind target");
+		for (const char *const *own = whole; *own; own++)
+			if (streq(b.target, *own))
+				return json_err(&target, e, "%s: the container has its own there; only "
+						"what lies below can be bound", quoted(b.target));
 		for (size_t i = 0; i < u->n_binds; i++)
 			if (streq(u->binds[i].target, b.target))
 				return json_err(&target, e, "%s: a bind target given twice",
@@ -471,6 +475,13 @@ static int binds_parse(const struct jnode *n, struct unit *u, struct err *e)
 		u->binds[u->n_binds++] = b;
 	}
 	return 0;
+}
+
+bool bind_is_device(const struct bind *b)
+{
+	struct stat st;
+
+	return stat(b->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
 /* Either "a.b.c" or "a/b/c" for /proc/sys/a/b/c, nothing that leaves it. */

@@ -19,6 +19,7 @@ binds() {
 	    "/srv/single:/etc/deep/er/single"
 	    { source = "/srv/a:b"; target = "/mnt/c:d"; }
 	    { source = "/srv/with space"; target = "/mnt/with space"; readOnly = true; }
+	    "/dev/zero:/mnt/zero"
 	  ];
 	  config.system.stateVersion = "25.11";
 	}
@@ -37,6 +38,7 @@ binds() {
 	not_ok 'a read-only one is not' inside touch /var/read/mine
 	ok 'a single file is written in place' inside sh -c 'echo three >/etc/deep/er/single'
 	is "$(host cat /srv/single)" three 'seen by the host'
+	is "$(inside head -c 2 /mnt/zero | wc -c)" 2 'a device is one'
 	ok 'a colon in a path' inside touch /mnt/c:d/x
 	ok 'reaches where it should' host test -e /srv/a:b/x
 	not_ok 'a space too, read-only' inside touch '/mnt/with space/x'

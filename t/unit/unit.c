@@ -119,7 +119,8 @@ static void test_errors(void)
 		{ "'/srv/logs'", "'srv/logs'",
 		  "bind[0].source: \"srv/logs\": expected an absolute path" },
 		{ "'/var/log/service'", "'/'",
-		  "bind[0].target: the container's root can't be a bind target" },
+		  "bind[0].target: \"/\": the container has its own there; only what lies below can "
+		  "be bound" },
 		{ "'readOnly': true}", "'readOnly': true}, {'source': '/a', 'target': "
 				       "'/var/log/service'}",
 		  "bind[1].target: \"/var/log/service\": a bind target given twice" },
