@@ -51,7 +51,7 @@ static int open_netns(const struct args *a, const char *id, struct err *e)
 	}
 	int found = machine_find(id, &m, e);
 	if (found == 0)
-		return err_set(e, NU_FAILED, "%s is not running", id);
+		return err_set(e, NU_FAILED, "is not running");
 	return found < 0 ? -1 : machine_ns(&m, "net", e);
 }
 

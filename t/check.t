@@ -100,6 +100,8 @@ check() {
 	host nixunits stop -q c1
 	run host nixunits check c1
 	is "$status/$err" '1/nu-check: c1: is not running' 'a unit that does not run'
+	run host nixunits net show c1
+	is "$status/$err" '1/nu-net: c1: is not running' 'nor has it a network'
 	for verb in check show 'show -a'; do
 		run host nixunits caps $verb c1
 		is "$status/$err" '1/nu-caps: c1: is not running' "nor has it capabilities to $verb"
