@@ -26,6 +26,7 @@
 #define PORT_WAIT_MS 10000
 #define RELEASE_MS 2000
 #define RETRY_MS 100
+#define LOCK_WAIT_MS 30000 /* twice what the other one may wait for a switch, and more */
 
 int net_open(const char *path, struct err *e)
 {
@@ -581,18 +582,20 @@ static bool await_release(struct nl *events, int64_t end)
 
 /* One at a time for a container: of two that start together, the one that comes too
  * late for an operation would undo what the other has built on. The namespace itself
- * is locked; whoever dies lets go. */
+ * is locked; whoever dies lets go. The container can lock it too: it does without its
+ * network then, and must not hold us up for ever. */
 int net_up_report(const struct unit *u, int netns_fd, size_t spoil, struct net_report *r,
 		  struct err *e)
 {
 	autonl struct nl events = { .fd = -1 };
-	int64_t end = now_ms() + RELEASE_MS;
 	int error, ret, tries = 0;
 
 	*r = (struct net_report){ 0 };
-	while (flock(netns_fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return err_errno(e, "locking the network namespace");
+	if (lock_within(netns_fd, LOCK_EX, LOCK_WAIT_MS) < 0)
+		return errno == EWOULDBLOCK ? err_set(e, NU_BUSY, "its network namespace is locked, by "
+						      "another nu-net or by the container itself") :
+					      err_errno(e, "locking the network namespace");
+	int64_t end = now_ms() + RELEASE_MS;
 	do {
 		error = 0;
 		ret = up_once(u, netns_fd, spoil, r, &error, e);

@@ -2,6 +2,7 @@
 #include "netforward.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -10,6 +11,10 @@
 #include "netplan.h"
 #include "netsysctl.h"
 #include "sha256.h"
+
+#define RUN_DIR "/run/nixunits"
+#define LOCK RUN_DIR "/.forward"
+#define LOCK_WAIT_MS 30000
 
 static const int families[] = { AF_INET, AF_INET6 };
 
@@ -287,15 +292,15 @@ static int check_free(const struct unit *u, int netns_fd, struct err *e)
 }
 
 /* One unit at a time, on this host: of two that want the same port the second is to see
- * the first. */
+ * the first. The namespace itself is anybody's to lock. */
 static int load_alone(const struct unit *u, int netns_fd, const char *declared, struct err *e)
 {
-	while (flock(netns_fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return err_errno(e, "locking the host's network namespace");
-	int ret = check_free(u, netns_fd, e) < 0 ? -1 : load(u, netns_fd, declared, e);
-	flock(netns_fd, LOCK_UN);
-	return ret;
+	if (make_dirs(RUN_DIR, 0755, e) < 0)
+		return -1;
+	autoclose int lock = open(LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (lock < 0 || lock_within(lock, LOCK_EX, LOCK_WAIT_MS) < 0)
+		return err_errno(e, LOCK);
+	return check_free(u, netns_fd, e) < 0 ? -1 : load(u, netns_fd, declared, e);
 }
 
 int forward_load(const struct unit *u, int netns_fd, bool spoil, struct forward_was *was,

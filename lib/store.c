@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -119,23 +118,6 @@ int store_open(const char *id, bool create, bool *created, struct err *e)
 	if (fd < 0 && errno == ENOENT)
 		return no_unit(id, e);
 	return fd < 0 ? err_errno(e, "%s", path) : fd;
-}
-
-/* flock(2) has no timeout: try, and wait a little longer each time. */
-static int lock_within(int fd, int operation, int wait_ms)
-{
-	int pause = 5;
-
-	while (flock(fd, operation | LOCK_NB) < 0) {
-		if (errno == EINTR)
-			continue;
-		if (errno != EWOULDBLOCK || wait_ms <= 0)
-			return -1;
-		poll(NULL, 0, pause);
-		wait_ms -= pause;
-		pause = pause < 100 ? pause * 2 : 100;
-	}
-	return 0;
 }
 
 int store_lock(const char *id, bool create, bool *created, int wait_ms, struct err *e)

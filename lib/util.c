@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -535,6 +536,23 @@ int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int lock_within(int fd, int operation, int wait_ms)
+{
+	int pause = 5;
+
+	/* flock(2) has no timeout: try, and wait a little longer each time. */
+	while (flock(fd, operation | LOCK_NB) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK || wait_ms <= 0)
+			return -1;
+		poll(NULL, 0, pause);
+		wait_ms -= pause;
+		pause = pause < 100 ? pause * 2 : 100;
+	}
+	return 0;
 }
 
 bool await_change(int watch, int alive, int64_t end)

@@ -101,6 +101,8 @@ int tree_remove(int dirfd, const char *path, struct err *e);
 /* mkdir -p. Return 0, or -1 and e. */
 int make_dirs(const char *path, mode_t mode, struct err *e);
 
+/* flock(2), at most wait_ms. 0; -1 and errno: EWOULDBLOCK, somebody else has it. */
+int lock_within(int fd, int operation, int wait_ms);
 /* A monotonic clock, in milliseconds. */
 int64_t now_ms(void);
 /* Waits for an event of the inotify(7) descriptor watch, and takes it. False: there is none
