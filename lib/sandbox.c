@@ -436,6 +436,13 @@ static void signal_inmate(const struct run *r, int number)
 	syscall(SYS_pidfd_send_signal, r->pidfd, number, NULL, 0);
 }
 
+/* Asks its init to shut down; by when it has to have. */
+static int64_t shut_down(const struct run *r)
+{
+	signal_inmate(r, SIGRTMIN + 3);
+	return now_ms() + r->s->stop_s * 1000;
+}
+
 /* What the kernel makes of reboot(2) in a PID namespace: see pid_namespaces(7). */
 static int exit_status(const struct run *r, int status)
 {
@@ -490,6 +497,11 @@ static int supervise(struct run *r, int signals, const sigset_t *mask, struct er
 		if (fds[1].revents && is_ready(r) && !ready) {
 			ready = true;
 			extra = start_ready(r, mask);
+			if (extra < 0) {
+				warn("%s: a process for its extra: %s", s->fs.u->id, strerror(errno));
+				failed = stopping = true;
+				deadline = shut_down(r);
+			}
 		}
 		if (!fds[0].revents || read(signals, &info, sizeof(info)) != sizeof(info))
 			continue;
@@ -497,9 +509,10 @@ static int supervise(struct run *r, int signals, const sigset_t *mask, struct er
 			signal_inmate(r, info.ssi_signo);
 		} else if (info.ssi_signo != SIGCHLD) {
 			/* A shutdown; the second time there is no patience left. */
-			signal_inmate(r, deadline ? SIGKILL : SIGRTMIN + 3);
+			if (deadline)
+				signal_inmate(r, SIGKILL);
 			stopping = true;
-			deadline = now_ms() + s->stop_s * 1000;
+			deadline = shut_down(r);
 		}
 		while ((dead = reap(r, &status)) > 0) {
 			if (dead == r->pid)
@@ -512,8 +525,7 @@ static int supervise(struct run *r, int signals, const sigset_t *mask, struct er
 				if (status == 0 || stopping)
 					continue;
 				failed = stopping = true;
-				signal_inmate(r, SIGRTMIN + 3);
-				deadline = now_ms() + s->stop_s * 1000;
+				deadline = shut_down(r);
 			}
 		}
 	}
