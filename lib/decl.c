@@ -266,6 +266,21 @@ int decl_read(struct decl *d, const char *id, const char *nix, const char *json,
 	return 0;
 }
 
+/* It stands for system, package set and configuration. */
+static void decl_key(struct decl *d)
+{
+	struct sha256 s;
+	struct utsname machine;
+
+	uname(&machine);
+	sha256_init(&s);
+	sha256_add_str(&s, machine.machine);
+	sha256_add_str(&s, d->nixpkgs);
+	sha256_add_str(&s, d->configuration);
+	sha256_add(&s, d->text.p, d->text.n);
+	sha256_end_hex(&s, d->key, 32);
+}
+
 int decl_complete(struct decl *d, struct err *e)
 {
 	bool want_parameters = d->parameters.n == 0;
@@ -329,20 +344,6 @@ void decl_free(struct decl *d)
 	free(d->nixpkgs);
 	buf_free(&d->text);
 	buf_free(&d->parameters);
-}
-
-void decl_key(struct decl *d)
-{
-	struct sha256 s;
-	struct utsname machine;
-
-	uname(&machine);
-	sha256_init(&s);
-	sha256_add_str(&s, machine.machine);
-	sha256_add_str(&s, d->nixpkgs);
-	sha256_add_str(&s, d->configuration);
-	sha256_add(&s, d->text.p, d->text.n);
-	sha256_end_hex(&s, d->key, 32);
 }
 
 char *decl_base_path(const char *key)

@@ -39,7 +39,7 @@ struct decl {
 	struct buf parameters;      /* the JSON text */
 	char *nixpkgs;              /* a path, a flake reference, "debian" or "debian+PATH" */
 	bool given, chosen;         /* -n was given; -p was, now or by an earlier build */
-	char key[33];               /* of its base; decl_key() */
+	char key[33];               /* of its base, set by decl_complete() */
 };
 
 /* Reads what the command line names: nix and json are files or http(s) URLs, each may
@@ -59,9 +59,6 @@ void decl_eval_store(const struct decl *d, struct strv *argv);
 int decl_choose_nixpkgs(struct decl *d, struct err *e);
 void decl_free(struct decl *d);
 #define autodecl __attribute__((cleanup(decl_free)))
-
-/* (Re)computes d->key: it stands for system, package set and configuration. */
-void decl_key(struct decl *d);
 
 /* The number of the unit's newest generation, pending or current; 0: none. */
 unsigned int decl_newest(int unit_dir);

@@ -48,41 +48,11 @@ static int make_root(const struct run *r, struct err *e)
 	return rootfs_populate(root, r->u, r->at.machine_id, 0, true, e);
 }
 
-/* The directory of this process's cgroup; NULL: it has none. */
-static char *own_cgroup(void)
-{
-	char text[1024];
-
-	if (file_peek("/proc/self/cgroup", text, sizeof(text)) < 0)
-		return NULL;
-	char *path = strstr(text, "0::");
-	if (!path)
-		return NULL;
-	path[strcspn(path, "\n")] = '\0';
-	return xfmt("/sys/fs/cgroup%s", path + 3);
-}
-
-static bool is_limited(const struct unit *u)
-{
-	return u->limits.memory || u->limits.pids || u->limits.cpu;
-}
-
-/* Before anything is started: systemd has delegated the controllers that the limits need. */
-static int check_limits(const struct unit *u, struct err *e)
-{
-	autofree char *path = own_cgroup();
-
-	if (!is_limited(u))
-		return 0;
-	autoclose int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	return fd < 0 ? err_set(e, NU_MISSING, "limits: no cgroup v2") : leaf_check(fd, &u->limits, e);
-}
-
 /* nspawn gives its container the cgroup "payload" of the service's, which is ours to use: it
  * makes it after it has registered the machine, and gives it the controllers after that. */
 static int limit(const struct unit *u, const struct machine *m, int nspawn, struct err *e)
 {
-	if (!is_limited(u))
+	if (!leaf_limited(&u->limits))
 		return 0;
 	autofree char *service = xfmt("/sys/fs/cgroup%s", m->cgroup);
 	autofree char *path = xfmt("%s/payload", service);
@@ -102,23 +72,27 @@ static int limit(const struct unit *u, const struct machine *m, int nspawn, stru
 	return -1;
 }
 
-/* The container's cgroup is that of its service, by which all the rest knows it. */
+/* The container's cgroup is that of its service, by which all the rest knows it; to which systemd
+ * has delegated the controllers that the limits need. */
 static int check_service(const struct unit *u, struct err *e)
 {
-	autofree char *own = own_cgroup();
+	autofree char *own = leaf_own(e);
 	autofree char *service = xfmt("/nixunits@%s.service", u->id);
 
-	if (own && ends_with(own, service))
+	if (!own || !ends_with(own, service))
+		return err_set(e, NU_FAILED, "systemd runs it by this engine (nixunits start %s); by "
+			       "hand it is run by --engine direct", u->id);
+	if (!leaf_limited(&u->limits))
 		return 0;
-	return err_set(e, NU_FAILED, "systemd runs it by this engine (nixunits start %s); by hand it "
-		       "is run by --engine direct", u->id);
+	autoclose int fd = open(own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_errno(e, "limits: %s", own) : leaf_check(fd, &u->limits, e);
 }
 
 static int prepare(struct run *r, struct err *e)
 {
 	autoclose int userns = -1;
 
-	if (check_service(r->u, e) < 0 || setup_check(r->u, e) < 0 || check_limits(r->u, e) < 0 ||
+	if (check_service(r->u, e) < 0 || setup_check(r->u, e) < 0 ||
 	    machine_enroll(&r->enrolled, r->u->id, e) < 0)
 		return -1;
 	if (r->u->private_users) {
@@ -138,12 +112,13 @@ static int prepare(struct run *r, struct err *e)
  * the controllers for its children; "supervisor" is where nspawn puts itself. */
 static void leave_cgroup(void)
 {
-	autofree char *own = own_cgroup();
-	autofree char *dir = xfmt("%s/supervisor", own ? own : "");
-	autofree char *procs = xfmt("%s/cgroup.procs", dir);
-
+	struct err ignored; /* check_service() has found it */
+	autofree char *own = leaf_own(&ignored);
 	if (!own)
 		return;
+	autofree char *dir = xfmt("%s/supervisor", own);
+	autofree char *procs = xfmt("%s/cgroup.procs", dir);
+
 	mkdir(dir, 0755);
 	autoclose int fd = open(procs, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0 && write(fd, "0", 1) < 0)

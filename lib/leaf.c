@@ -51,23 +51,32 @@ static void remove_path(const char *path)
 		usleep(10000);
 }
 
-int leaf_make(struct leaf *l, const char *id, uint32_t owner, struct err *e)
+char *leaf_own(struct err *e)
 {
-	static const char *const given[] = { ".", "cgroup.procs", "cgroup.threads",
-					     "cgroup.subtree_control" };
 	const char *mount = mount_point();
 	char text[1024];
 
 	if (!mount)
-		return err_set(e, NU_MISSING, "cgroup v2 is not mounted on /sys/fs/cgroup");
+		return err_set(e, NU_MISSING, "cgroup v2 is not mounted on /sys/fs/cgroup"), NULL;
 	if (file_peek("/proc/self/cgroup", text, sizeof(text)) < 0)
-		return err_errno(e, "/proc/self/cgroup");
+		return err_errno(e, "/proc/self/cgroup"), NULL;
 	char *own = strstr(text, "0::");
 	if (!own)
-		return err_set(e, NU_MISSING, "/proc/self/cgroup: no cgroup v2");
+		return err_set(e, NU_MISSING, "/proc/self/cgroup: no cgroup v2"), NULL;
 	own += 3;
 	own[strcspn(own, "\n")] = '\0';
-	l->path = xfmt("%s%s/nixunits-%s", mount, streq(own, "/") ? "" : own, id);
+	return xfmt("%s%s", mount, streq(own, "/") ? "" : own);
+}
+
+int leaf_make(struct leaf *l, const char *id, uint32_t owner, struct err *e)
+{
+	static const char *const given[] = { ".", "cgroup.procs", "cgroup.threads",
+					     "cgroup.subtree_control" };
+	autofree char *own = leaf_own(e);
+
+	if (!own)
+		return -1;
+	l->path = xfmt("%s/nixunits-%s", own, id);
 	remove_path(l->path);
 	if (mkdir(l->path, 0755) < 0)
 		return err_errno(e, "%s", l->path);
@@ -94,6 +103,13 @@ static size_t needed(const struct limits *l, const char *names[CONTROLLERS])
 	if (l->cpu)
 		names[n++] = "cpu";
 	return n;
+}
+
+bool leaf_limited(const struct limits *l)
+{
+	const char *names[CONTROLLERS];
+
+	return needed(l, names) > 0;
 }
 
 int leaf_check(int fd, const struct limits *l, struct err *e)

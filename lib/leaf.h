@@ -17,6 +17,10 @@ struct leaf {
  * others in it. What one that was killed has left is replaced. 0, or -1 and e: NU_MISSING
  * where the host has no cgroup v2. */
 int leaf_make(struct leaf *l, const char *id, uint32_t owner, struct err *e);
+/* The directory of our own cgroup, the caller's. NULL and e: NU_MISSING as above. */
+char *leaf_own(struct err *e);
+/* Whether there are limits that a cgroup keeps. */
+bool leaf_limited(const struct limits *l);
 /* Whether the cgroup whose directory is `fd` has the controllers for the limits. 0, or -1 and
  * e: NU_MISSING, by the controller's name, where it lacks one. */
 int leaf_check(int fd, const struct limits *l, struct err *e);

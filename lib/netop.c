@@ -123,7 +123,7 @@ const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT])
 	return dst;
 }
 
-cJSON *net_op_json(const struct net_op *op)
+static cJSON *net_op_json(const struct net_op *op)
 {
 	static const char *const names[] = {
 		[NET_PORT_DEL] = "port-remove",	  [NET_PORT_ADD] = "port-add",

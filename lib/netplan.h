@@ -123,9 +123,7 @@ void net_plan_free(struct net_plan *p);
 #define NET_OP_TEXT 256
 const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT]);
 const char *net_where_name(enum net_where where);
-/* { "where", "operation", "link", ... , "text" }, owned by the caller. */
-cJSON *net_op_json(const struct net_op *op);
-/* { "id", "operations": [...] } */
+/* { "id", "operations": [{ "where", "operation", "link", ... , "text" }] }, owned by the caller. */
 cJSON *net_plan_json(const struct net_plan *p);
 
 /* Writes "02:00:00:00:00:01" into dst and returns dst. */

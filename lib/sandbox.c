@@ -555,7 +555,7 @@ static int make_leaf(struct run *r, struct err *e)
 {
 	struct sandbox *s = r->s;
 	const struct limits *l = &s->fs.u->limits;
-	bool limited = l->memory || l->pids || l->cpu;
+	bool limited = leaf_limited(l);
 
 	if ((s->command && !limited) || s->fs.rootless)
 		return limited && err_set(e, NU_MISSING, "an ordinary user has no cgroup") < 0 ?

@@ -28,12 +28,6 @@ void cleanup_close(int *fd)
 	errno = saved;
 }
 
-void cleanup_file(FILE **f)
-{
-	if (*f)
-		fclose(*f);
-}
-
 int steal_fd(int *fd)
 {
 	int was = *fd;

@@ -10,14 +10,12 @@
 
 #include "say.h"
 
-/* autofree char *s, autoclose int fd, autofile FILE *f: released when the
- * variable's scope ends. steal_fd() and steal_ptr() hand ownership on. */
+/* autofree char *s, autoclose int fd: released when the variable's scope ends. steal_fd() hands
+ * ownership on. */
 void cleanup_free(void *p);
 void cleanup_close(int *fd);
-void cleanup_file(FILE **f);
 #define autofree __attribute__((cleanup(cleanup_free)))
 #define autoclose __attribute__((cleanup(cleanup_close)))
-#define autofile __attribute__((cleanup(cleanup_file)))
 int steal_fd(int *fd);
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
