@@ -164,12 +164,13 @@ static int make_namespaces(const struct run *r, struct err *e)
 		return err_errno(e, "namespaces of its own");
 	if (r->joined >= 0 && setns(r->joined, CLONE_NEWNET) < 0)
 		return err_errno(e, "network.netns %s", quoted(u->net.netns));
-	if (write(r->report.in, "", 1) != 1)
-		_exit(NU_FAILED);
 	if (sethostname(u->id, strlen(u->id)) < 0)
 		return err_errno(e, "the host name");
 	if (only_loopback(u) && loopback_up() < 0)
 		return err_errno(e, "the loopback interface");
+	/* Last: an error that came behind it would be read together with it. */
+	if (write(r->report.in, "", 1) != 1)
+		_exit(NU_FAILED);
 	return 0;
 }
 
@@ -340,6 +341,15 @@ static int await_report(const struct run *r, struct err *e)
 		return -1;
 	}
 	return n;
+}
+
+/* Where it has died of an error, a step of ours that needed it failed for that reason. */
+static void hear_out(const struct run *r, struct err *e)
+{
+	struct pollfd said = { .fd = r->report.out, .events = POLLIN };
+
+	if (poll(&said, 1, 0) > 0)
+		await_report(r, e);
 }
 
 static int await_namespaces(const struct run *r, struct err *e)
@@ -658,9 +668,11 @@ int sandbox_run(struct sandbox *s, struct err *e)
 	if (signals >= 0 && start(&r, e) == 0) {
 		status = supervise(&r, signals, &was, e);
 		r.ended = true;
-	} else if (r.mnt_ns >= 0) {
+	} else {
 		struct err ignored;
-		come_home(&r, &ignored);
+		hear_out(&r, e);
+		if (r.mnt_ns >= 0)
+			come_home(&r, &ignored);
 	}
 	tidy(&r);
 	sigprocmask(SIG_SETMASK, &was, NULL);

@@ -277,6 +277,9 @@ if command -v strace >/dev/null; then
 	is "$status" 4 'one that came in vain takes nobody else'"'"'s entry away'
 	kill "$(supervisor)"
 	wait $other
+	run strace -qq -fo "$T/trace" -e inject=sethostname:error=EPERM "$N" run --root "$T/root" "$T/unit.json" -- true
+	like "$status/$err" '^1/nu-run: t-direct: the host name: Operation not permitted' \
+		'what fails in the container on its way is said'
 	"$N" uid alloc t-direct-first
 	strace -fo "$T/trace" -e trace=flock -e inject=flock:delay_enter=500000 \
 		"$N" run --root "$T/root" "$T/unit.json" -- cat /proc/self/uid_map >"$T/map" &
@@ -287,7 +290,7 @@ if command -v strace >/dev/null; then
 		'a unit gets no range that one without is about to get'
 	rm -r "$NIXUNITS_DIR"
 else
-	skip 'no strace' 'one that came in vain takes nobody else'"'"'s entry away' \
+	skip 'no strace' 'what fails in the container on its way is said' 'one that came in vain takes nobody else'"'"'s entry away' \
 		'a unit gets no range that one without is about to get'
 fi
 
