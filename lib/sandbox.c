@@ -47,8 +47,8 @@ struct run {
 	/* A byte when nobody has to look into the child any more, a byte when the tree is there;
 	 * its end: we are dead. */
 	struct pipe_ends gate;
-	/* Of the child's: a byte, when its namespaces are there; a struct err; its end: the exec
-	 * was done. */
+	/* Of the child's, each a struct err: NU_OK when its namespaces are there; what failed; its
+	 * end: the exec was done. */
 	struct pipe_ends report;
 	bool tty[3];
 	struct leaf leaf;
@@ -157,6 +157,7 @@ static int loopback_up(void)
  * supervisor makes the tree. */
 static int make_namespaces(const struct run *r, struct err *e)
 {
+	static const struct err there = { .code = NU_OK };
 	const struct unit *u = r->s->fs.u;
 	bool own_net = u->net.private && !u->net.netns;
 
@@ -164,13 +165,12 @@ static int make_namespaces(const struct run *r, struct err *e)
 		return err_errno(e, "namespaces of its own");
 	if (r->joined >= 0 && setns(r->joined, CLONE_NEWNET) < 0)
 		return err_errno(e, "network.netns %s", quoted(u->net.netns));
+	if (write(r->report.in, &there, sizeof(there)) != sizeof(there))
+		_exit(NU_FAILED);
 	if (sethostname(u->id, strlen(u->id)) < 0)
 		return err_errno(e, "the host name");
 	if (only_loopback(u) && loopback_up() < 0)
 		return err_errno(e, "the loopback interface");
-	/* Last: an error that came behind it would be read together with it. */
-	if (write(r->report.in, "", 1) != 1)
-		_exit(NU_FAILED);
 	return 0;
 }
 
@@ -328,7 +328,7 @@ static int make_network(struct run *r, struct err *e)
 	return 0;
 }
 
-/* What the child says next: -1 and e as it said; else how many bytes. */
+/* What the child says next: 1 that its namespaces are there; -1 and e as it said; 0 nothing. */
 static int await_report(const struct run *r, struct err *e)
 {
 	struct err theirs;
@@ -336,11 +336,12 @@ static int await_report(const struct run *r, struct err *e)
 
 	while ((n = read(r->report.out, &theirs, sizeof(theirs))) < 0 && errno == EINTR)
 		;
-	if (n == sizeof(theirs)) {
-		*e = theirs;
-		return -1;
-	}
-	return n;
+	if (n == sizeof(theirs) && theirs.code == NU_OK)
+		return 1;
+	if (n != sizeof(theirs))
+		return 0;
+	*e = theirs;
+	return -1;
 }
 
 /* Where it has died of an error, a step of ours that needed it failed for that reason. */
@@ -348,15 +349,15 @@ static void hear_out(const struct run *r, struct err *e)
 {
 	struct pollfd said = { .fd = r->report.out, .events = POLLIN };
 
-	if (poll(&said, 1, 0) > 0)
-		await_report(r, e);
+	while (poll(&said, 1, 0) > 0 && await_report(r, e) > 0)
+		;
 }
 
 static int await_namespaces(const struct run *r, struct err *e)
 {
-	int n = await_report(r, e);
+	int said = await_report(r, e);
 
-	return n ? n : err_set(e, NU_FAILED, "the container's first process has died");
+	return said ? said : err_set(e, NU_FAILED, "the container's first process has died");
 }
 
 /* If it has died, that comes out when it is waited for. */

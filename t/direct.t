@@ -347,6 +347,15 @@ succeeds 'unless that is accepted'
 run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --root "$T/theirs" "$T/unit.json" -- true
 like "$err" 'only root.*--rootless' 'without --rootless it is root alone'
 
+# Each limit stops it at another step, while its supervisor is at work.
+for kind in net mnt; do
+	run setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --map-root-user \
+		sh -c 'echo 0 >/proc/sys/user/max_'$kind'_namespaces && exec "$@"' - \
+		"$T/nixunits" run --rootless --root "$T/theirs" "$T/unit.json" -- true
+	is "$status" 1 "and has as many $kind namespaces as he may"
+	like "$err" "namespace.* of its own: No space left|a mount namespace: No space left" 'which is what is said'
+done
+
 document '.network.private = false' >"$T/shared.json"
 run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --root "$T/theirs" \
 	"$T/shared.json" -- true
