@@ -52,8 +52,10 @@ static int run_nspawn(const char *id, bool dry, bool extra)
 		return say_err(&e);
 	if (!dry && geteuid() != 0)
 		die(NU_FAILED, "%s: only root can run a unit", id);
-	if (extra)
+	if (extra) {
+		launch_await(id);
 		return run_extra(u);
+	}
 	if ((dry ? launch_argv(u, &argv, &e) : launch(u, &e)) < 0) {
 		err_wrap(&e, "%s: ", id);
 		return say_err(&e);

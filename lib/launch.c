@@ -30,7 +30,8 @@ struct run {
 	const struct unit *u;
 	struct place at;
 	uint32_t uid_base;
-	/* Held until systemd-machined has it: against the direct engine. */
+	/* Held until the container has all that it gets: against the direct engine, and for
+	 * launch_await(). */
 	struct enrolled enrolled;
 };
 
@@ -133,18 +134,20 @@ static _Noreturn void set_up(struct run *r, int nspawn)
 	struct err e;
 
 	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
-	machine_withdraw(&r->enrolled);
 	if (found == 1 && limit(u, &m, nspawn, &e) == 0 && setup_apply(u, &m, &e) == 0) {
 		struct strv advice = { 0 };
 
 		net_advice(u, &advice);
 		for (size_t i = 0; i < advice.n; i++)
 			warn("%s: %s", u->id, advice.v[i]);
+		machine_withdraw(&r->enrolled);
 		_exit(NU_OK);
 	}
 	struct pollfd ended = { .fd = nspawn, .events = POLLIN };
-	if (found == 0 && poll(&ended, 1, 0) > 0)
+	if (found == 0 && poll(&ended, 1, 0) > 0) {
+		machine_withdraw(&r->enrolled);
 		_exit(NU_FAILED);
+	}
 	if (found == 0)
 		err_set(&e, NU_FAILED, "the machine did not appear within %d s",
 			LEADER_WAIT_MS / 1000);
@@ -153,6 +156,7 @@ static _Noreturn void set_up(struct run *r, int nspawn)
 	/* Not a shutdown: there is no init yet that would understand one. */
 	autoclose int leader = found == 1 ? machine_open(&m, &e) : -1;
 	syscall(SYS_pidfd_send_signal, leader < 0 ? nspawn : leader, SIGKILL, NULL, 0);
+	machine_withdraw(&r->enrolled);
 	_exit(NU_FAILED);
 }
 
@@ -192,6 +196,12 @@ static void make_argv(const struct run *r, struct strv *argv)
 	};
 
 	nspawn_argv(r->u, &n, argv);
+}
+
+void launch_await(const char *id)
+{
+	for (int64_t end = now_ms() + LEADER_WAIT_MS; machine_enrolled(id) && now_ms() < end;)
+		poll(NULL, 0, 10);
 }
 
 int launch_argv(const struct unit *u, struct strv *argv, struct err *e)

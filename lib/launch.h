@@ -17,5 +17,8 @@
 int launch_argv(const struct unit *u, struct strv *argv, struct err *e);
 /* Returns only if it fails: -1 and e. */
 int launch(const struct unit *u, struct err *e);
+/* Waits until a container that launch() has begun has what comes from outside: its init may be
+ * ready before. */
+void launch_await(const char *id);
 
 #endif

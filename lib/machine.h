@@ -30,7 +30,7 @@ int machine_find(const char *id, struct machine *m, struct err *e);
 void machine_forget(const char *id);
 /* The machines of the direct engine (lib/sandbox) are in our own book: a file for each in
  * /run/nixunits, locked by its supervisor as long as that lives. The nspawn engine's are in it,
- * without a leader, until systemd-machined has them. */
+ * without a leader, until systemd-machined has them and they have what comes from outside. */
 struct enrolled {
 	int lock;
 	char *path;

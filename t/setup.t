@@ -34,9 +34,9 @@ setup() {
 	is "$(host nft list ruleset | diff - "$T/rules")" '' "the host's is untouched"
 	is "$(host cat /var/lib/nixunits/containers/s1/root/var/extra | tr -s ' ')" \
 		" 0 $(host nixunits uid show s1 -o json | jq '.[0].base') 65536" "extra ran inside, as the container's root"
-	like "$(host journalctl -u nixunits@s1 -o cat)" 'hello from extra' 'its output is in the journal'
+	ok 'its output is in the journal' eventually 10 host_sh 'journalctl -u nixunits@s1 -o cat | grep -q "hello from extra"'
 	ok 'the ready check ran' host test -e /var/lib/nixunits/containers/s1/root/var/ready
-	like "$(host journalctl -M s1 -o cat)" 'ready check' 'inside'
+	ok 'inside' eventually 10 host_sh 'journalctl -M s1 -o cat | grep -q "ready check"'
 
 	declare_s1 'extra = "echo no; exit 3";'
 	build -r
@@ -100,6 +100,22 @@ setup() {
 	ok 'systemd-nspawn has come' eventually 20 host test -e /root/left
 	is "$(host cat /root/left)" '' 'and is alone in its cgroup, be what waits for it slow'
 	host_sh 'systemctl stop nixunits@s1; rm -r /run/systemd/system/nixunits@s1.service.d /root/bin; systemctl daemon-reload'
+	# Its init is ready, with nothing to wait for, before all that was declared is there.
+	host_put /run/systemd/system/nixunits@late.service.d/slow.conf <<-'X'
+	[Service]
+	ExecStart=
+	ExecStart=strace -D -f --seccomp-bpf -qq -o /dev/null -e trace=setns -e inject=setns:delay_enter=2000000 nixunits run %i
+	X
+	host_put /root/late.nix <<-'X'
+	{ ... }: {
+	  sysctl = "net.ipv4.ip_forward=1";
+	  extra = "grep -q 1 /proc/sys/net/ipv4/ip_forward";
+	  config.system.stateVersion = "25.11";
+	}
+	X
+	run host_sh 'systemctl daemon-reload; nixunits build -q -n /root/late.nix -i late -p debian -s'
+	succeeds 'an extra finds what is declared, and so does who waits for the start'
+	host_sh 'nixunits delete -q -f -r late; rm -r /run/systemd/system/nixunits@late.service.d; systemctl daemon-reload'
 	declare_s1 'limits = { memory = "64M"; pids = 200; };'
 	build -r
 	if host grep -qw memory /sys/fs/cgroup/cgroup.controllers; then
