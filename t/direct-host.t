@@ -54,7 +54,7 @@ with_direct() {
 	host systemctl stop nixunits@web2
 	ok 'which does it no harm' page
 	like "$(host cat /root/direct.log)" 'nu-run: web2: ready' 'it was ready'
-	ok 'its journal is kept' host_sh 'journalctl -q -m -o cat -u httpd | grep -q Started'
+	ok 'its journal is kept' eventually 10 host_sh 'journalctl -q -m -o cat -u httpd | grep -q Started'
 	run host nixunits stop web2
 	like "$err" 'web2: stopped in [0-9.]+ s \(shut down\)' 'stop shuts it down'
 	ok 'its run ends' eventually 5 ended

@@ -50,8 +50,8 @@ quickstart() {
 	is "$(host nixunits shell web2 -- id -u)" 0 'a command runs inside as root'
 	run host nixunits shell web2 -- sh -c 'exit 7'
 	is "$status" 7 'and its exit status comes back'
-	like "$(host journalctl -M web2 -b -o cat)" 'systemd' 'journalctl -M reads its journal'
-	like "$(host journalctl -M web2 -u httpd -o cat)" 'tarted' 'and that of one service'
+	ok 'journalctl -M reads its journal' eventually 10 host_sh 'journalctl -M web2 -b -o cat | grep -q systemd'
+	ok 'and that of one service' eventually 10 host_sh 'journalctl -M web2 -u httpd -o cat | grep -q tarted'
 
 	# What is declared is what runs.
 	leader=$(field web2 .leader)
