@@ -133,6 +133,7 @@ bench: all
 	t/bench/net
 	t/bench/overlay
 	t/bench/image
+	t/bench/nix
 
 demo:
 	t/host/demo
