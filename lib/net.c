@@ -551,6 +551,8 @@ static int up_once(const struct unit *u, int netns_fd, size_t spoil, struct net_
 
 	if (ret == 0)
 		ret = session_compare(&s, e);
+	if (ret < 0 && s.may_return)
+		*error = EADDRINUSE;
 	if (ret == 0)
 		ret = run(&s, spoil, error, e);
 	*r = (struct net_report){ .planned = s.plan.n,
@@ -561,8 +563,8 @@ static int up_once(const struct unit *u, int netns_fd, size_t spoil, struct net_
 	return ret;
 }
 
-/* What a container had on a link of the host, a VLAN or a MAC, outlives it until the kernel
- * has taken its namespace apart. The link tells; after RETRY_MS it is tried again anyway, for
+/* What a container had of the host, a link, or on one a VLAN or a MAC, it keeps until the kernel
+ * has taken its namespace apart. The links tell; after RETRY_MS it is tried again anyway, for
  * what was told before we listened. False: it is not tried again. */
 static bool await_release(struct nl *events, int64_t end)
 {

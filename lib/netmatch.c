@@ -132,7 +132,7 @@ char *session_holder(const struct session *s, const char *name, long vlan)
 }
 
 /* "interface eth0: eth1: no such link on the host", or which unit it has moved to. */
-static int no_such_link(const struct session *s, const struct iface *f, const char *name,
+static int no_such_link(struct session *s, const struct iface *f, const char *name,
 			struct err *e)
 {
 	autofree char *id = session_holder(s, name, 0);
@@ -140,6 +140,7 @@ static int no_such_link(const struct session *s, const struct iface *f, const ch
 	if (id)
 		return err_set(e, NU_FAILED, "interface %s: unit %s has the host's link %s", f->name, id,
 			       name);
+	s->may_return = true;
 	return err_set(e, NU_FAILED, "interface %s: %s%sno such link on the host", f->name,
 		       streq(f->name, name) ? "" : name, streq(f->name, name) ? "" : ": ");
 }

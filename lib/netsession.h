@@ -43,6 +43,7 @@ struct session {
 	bool ovs_silent;     /* its daemon did not answer */
 	enum nft_state nft;  /* the ruleset as it was */
 	enum nft_state forward; /* the table of forwarded ports, on the host, as it was */
+	bool may_return;     /* a link of the host's is missing, and no running unit has it */
 	struct strv kept;    /* texts that undo refers to */
 	struct net_pair *pairs; /* one for each declared interface */
 	struct net_plan plan, todo, undo;

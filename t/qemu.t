@@ -142,6 +142,16 @@ vlans() {
 	kill $unit
 	wait $unit
 	kill -9 $a $b $c
+	doc nic "'eth0': {'kind': 'host', 'ip4': ['10.0.2.15/24'], 'mtu': 1400}"
+	new; c=$!
+	net moved up $c nic
+	in_ns $c ping -c 1 -W 3 10.0.2.2 >/dev/null; echo "outside: $?"
+	for i in 1 2 3 4 5; do
+		new; a=$c c=$!
+		kill -9 $a
+		net nic up $c nic
+	done
+	net returned down $c nic
 	until ip link del v0 && ip link del br7; do :; done
 	links host $$
 	X
@@ -175,6 +185,10 @@ vlans() {
 	says '^downed: lo$' 'leaves nothing'
 	says '^last: mac: [34] of 4 operations done' 'a VLAN is taken again, when its container was killed'
 	is "$(console | grep -c '^killed: status 0')" 5 'each time'
+	says '^moved: nic: 4 of 4 operations done' 'a card of the machine moves in'
+	says '^outside: 0' 'with traffic to the outside'
+	says '^returned: nic: 1 link removed' 'and out'
+	is "$(console | grep -c '^nic: status 0')" 5 'out of a killed container, into the next one, each time'
 	says '^unit: 0' 'a VLAN in a unit of the direct engine'
 	says '^rival: .*unit unit has VLAN 4094 of v0$' 'which is named to another that wants it'
 	says '^host: eth0 lo$' 'and the host is as it was'
