@@ -447,7 +447,10 @@ void nix_options(struct strv *argv, bool offline)
 	/* flakes: for a package set named by a flake reference, whatever nix.conf says. */
 	static const char *const local[] = { "--option", "build-users-group", "",
 					     "--option", "extra-experimental-features", "flakes" };
+	/* No other machine has this one's packages, whatever nix.conf would have built there. */
 	static const char *const alone[] = {
+		"--option", "builders",		"",
+		"--option", "max-jobs",		"auto",
 		"--option", "substituters",	"",
 		"--option", "sandbox-paths",	NIX_HOST_PATHS,
 		"--option", "sandbox-fallback", "false",
