@@ -40,6 +40,14 @@ static int on_ready(const struct unit *u)
 	return run_extra(u);
 }
 
+/* A unit that is enabled before its first start, by a boot then: what was built is what runs. */
+static int first_start(const char *id, struct err *e)
+{
+	autofree char *current = store_unit_json(id, "current");
+
+	return !store_exists(id) || access(current, F_OK) == 0 ? 0 : store_switch_pending(id, e);
+}
+
 static int run_nspawn(const char *id, bool dry, bool extra)
 {
 	autostrv struct strv argv = { 0 };
@@ -47,11 +55,13 @@ static int run_nspawn(const char *id, bool dry, bool extra)
 
 	if (id_check(id, &e) < 0)
 		return say_err(&e);
+	if (!dry && geteuid() != 0)
+		die(NU_FAILED, "%s: only root can run a unit", id);
+	if (!dry && !extra && first_start(id, &e) < 0)
+		return say_err(&e);
 	struct unit *u = store_unit(id, "current", &e);
 	if (!u)
 		return say_err(&e);
-	if (!dry && geteuid() != 0)
-		die(NU_FAILED, "%s: only root can run a unit", id);
 	if (extra) {
 		launch_await(id);
 		return run_extra(u);

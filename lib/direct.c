@@ -116,11 +116,7 @@ static int switch_generation(const char *id, struct err *e)
 
 	if (machine_find(id, &m, e) != 0)
 		return m.leader ? err_set(e, NU_BUSY, "%s: is running already", id) : -1;
-	if (store_in_nixos(id))
-		return 0;
-	autoclose int dir = store_lock(id, false, NULL, 0, e);
-	unsigned int next = dir < 0 ? 0 : store_generation(dir, "next");
-	return dir < 0 || (next && store_switch(dir, next, e) < 0) ? -1 : 0;
+	return store_switch_pending(id, e);
 }
 
 static int load(struct run *r, struct err *e)

@@ -61,9 +61,9 @@ static void take_limits(pid_t leader)
 	}
 }
 
-/* A cgroup beside the container's, for the child: what we start is accounted to the
- * unit and ends with it. Held by descriptors, since after setns(2) no path leads there;
- * both are -1 where it can't be had. */
+/* A cgroup in the container's own, for the child: what we start keeps to the unit's limits,
+ * is accounted to it and ends with it. Held by descriptors, since after setns(2) no path leads
+ * there; both are -1 where it can't be had. */
 struct cgroup {
 	int parent, procs;
 	char name[32];
@@ -71,7 +71,8 @@ struct cgroup {
 
 static void cgroup_make(struct cgroup *c, const struct machine *m)
 {
-	autofree char *path = xfmt("/sys/fs/cgroup%s", m->cgroup);
+	/* systemd-nspawn's is below the service's, the direct engine's is its own. */
+	autofree char *path = xfmt("/sys/fs/cgroup%s%s", m->cgroup, m->supervisor ? "" : "/payload");
 	autofree char *procs = NULL;
 
 	snprintf(c->name, sizeof(c->name), "enter-%d", getpid());

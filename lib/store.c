@@ -226,6 +226,15 @@ int store_switch(int unit_dir, unsigned int n, struct err *e)
 	return link_replace(unit_dir, "unit.conf", "current/unit.conf", e);
 }
 
+int store_switch_pending(const char *id, struct err *e)
+{
+	if (store_in_nixos(id))
+		return 0;
+	autoclose int dir = store_lock(id, false, NULL, 0, e);
+	unsigned int next = dir < 0 ? 0 : store_generation(dir, "next");
+	return dir < 0 || (next && store_switch(dir, next, e) < 0) ? -1 : 0;
+}
+
 int store_prune(int unit_dir, unsigned int keep, unsigned int also, struct err *e)
 {
 	unsigned int current = store_generation(unit_dir, "current");

@@ -69,6 +69,9 @@ unsigned int store_generation(int unit_dir, const char *link);
 size_t store_generations(int unit_dir, unsigned int **list);
 /* Makes generation n current and forgets the pending one. */
 int store_switch(int unit_dir, unsigned int n, struct err *e);
+/* Makes a unit's pending generation current, if there is one. 0, or -1 and e: NU_BUSY while
+ * somebody else is at the unit. */
+int store_switch_pending(const char *id, struct err *e);
 /* Removes what a crash left and all generations beyond the last `keep`, save the
  * current, the pending and the one called `also` (0: none). */
 #define GENERATIONS_ALL 1000000000 /* keep: only what a crash left goes */

@@ -132,7 +132,9 @@ nameserver 192.0.2.7' 'the name servers behind a local resolver'
 	is "$(field auto .status)" created 'a unit that was never started is created'
 	host systemctl start default.target
 	is "$(field auto .status)/$(field web2 .status)" created/configured 'nothing built is started unasked'
-	run host nixunits start -q auto
+	run host systemctl start nixunits@auto
+	succeeds 'as an enabled one is by a boot, before its first start'
+	is "$(field auto .status)" started 'with what was built'
 	run host nixunits stop -q auto
 	run host systemctl start multi-user.target
 	is "$(field auto .status)/$(field web2 .status)" started/configured \

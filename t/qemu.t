@@ -3,52 +3,15 @@
 # kernel of the same Debian. A client outside reaches the unit through a port that it forwards, by
 # the initramfs and the veth; the rescue shell sees what is on the other side of it.
 . "$(dirname "$0")/lib/host.sh"
-need qemu-system-x86_64 curl
-[ "$(uname -m)" = x86_64 ] || lacking 'QEMU is set up for x86-64 here'
+. "$REPO/t/lib/qemu.sh"
 
-# One CPU, by one thread: two of QEMU's emulation are seen to lock each other up on a busy machine.
-# boot NAME PARAMETERS: starts a machine, with its console in $T/NAME and its keyboard in fd 7, in a
-# network namespace where nobody else takes its port.
-boot() {
-	console=$T/$1
+page() { inside_net curl --silent --fail --max-time 2 http://127.0.0.1:8080/; }
+# recover NAME PARAMETERS: boots the initramfs.
+recover() {
+	local name=$1
 	shift
-	rm -f "$T/keyboard" "$T"/monitor.*
-	mkfifo "$T/keyboard" "$T/monitor.in" "$T/monitor.out"
-	exec 7<>"$T/keyboard"
-	unshare --net sh -c 'ip link set lo up; exec "$@"' - qemu-system-x86_64 -accel tcg,thread=single -smp 1 -m 768 \
-		-display none -monitor pipe:"$T/monitor" -serial stdio -no-reboot -kernel "$kernel"/boot/vmlinuz-* \
-		-initrd "$T/initrd" -append "console=ttyS0 quiet panic=-1 $*" \
-		-nic user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:8080 \
-		<"$T/keyboard" >"$console" 2>&1 7<&- &
-	machine=$!
-	at_exit sh -c "kill $machine 2>/dev/null"
-	began=$(date +%s%N)
+	boot "$name" -no-reboot -initrd "$T/initrd" -append "console=ttyS0 quiet panic=-1 $*"
 }
-runs() { [ -d "/proc/$machine" ]; }
-gone() { ! runs; }
-# The console without what colours it.
-console() { tr -d '\r' <"$console" | sed 's/\x1b\[[0-9;?]*[a-zA-Z]//g'; }
-said() { console | grep -Eq -e "$1"; }
-# reached COMMAND...: it succeeds, or never will.
-reached() {
-	reached=no
-	"$@" && reached=yes || gone
-}
-# comes SECONDS NAME COMMAND...: it succeeds in time; if not, the console shows how far it came.
-comes() {
-	local seconds=$1 name=$2
-	shift 2
-	if eventually "$seconds" reached "$@" && [ "$reached" = yes ]; then
-		pass "$name"
-	else
-		fail "$name"
-		tap_shown "$(console | tail -n 30)"
-	fi
-}
-says() { comes 20 "$2" said "$1"; }
-ends() { comes 20 "$1" gone; kill $machine 2>/dev/null; wait $machine 2>/dev/null; }
-page() { nsenter -t "$machine" -n curl --silent --fail --max-time 2 http://127.0.0.1:8080/; }
-type() { printf '%s\n' "$*" >&7; }
 
 # VLANs, which the kernels of Debian have and those of many machines of tests have not, and what
 # else hangs on a link of the host: in network namespaces, two of which are joined by a cable.
@@ -196,11 +159,7 @@ vlans() {
 
 qemu() {
 	host_install
-	kernel=$("$REPO/t/host/kernel" "$SUITE" 2>"$T/kernel") || {
-		fail "a kernel of $SUITE"
-		diag "$(cat "$T/kernel")"
-		return
-	}
+	kernel_of_suite || return 0
 	root=$(host_root)
 	mkdir -p "$root/srv/kernel/lib"
 	cp -a "$kernel"/lib/modules "$root/srv/kernel/lib/" 2>/dev/null ||
@@ -235,25 +194,25 @@ qemu() {
 	cp "$root/srv/initrd.cpio.gz" "$T/initrd"
 
 	# From outside.
-	boot web "nixunits.unit=web2 nixunits.ip=eth0,10.0.2.15/24,10.0.2.2 sysctl.net.ipv4.ip_forward=1"
+	recover web "nixunits.unit=web2 nixunits.ip=eth0,10.0.2.15/24,10.0.2.2 sysctl.net.ipv4.ip_forward=1"
 	comes 20 'it boots, and a client outside gets the page' page
-	note "from power on to the page: $((($(date +%s%N) - began) / 1000000)) ms"
+	since_power_on 'the page'
 	like "$(page)" '<h1>It runs' 'of the web server behind the veth'
 	unlike "$(console)" 'nu-init: ' 'without a word but from the unit'
-	echo 'sendkey ctrl-alt-delete' >"$T/monitor.in"
+	monitor sendkey ctrl-alt-delete
 	ends 'ctrl-alt-delete is the end'
 	like "$(console)" 'Restarting system' 'by a reboot'
 	unlike "$(console)" 'nu-(init|run): .*(status|kill)' 'the unit having been shut down'
 
 	# The unit's end is the machine's.
-	boot bye "nixunits.unit=bye nixunits.debug"
+	recover bye "nixunits.unit=bye nixunits.debug"
 	says 'nu-init: running /images/bye.erofs' 'nixunits.unit= chooses, nixunits.debug says so'
 	says 'nu-init: module .*overlay' 'and names the modules'
 	ends 'the machine ends when the unit does'
 	like "$(console)" 'Power down' 'by powering off'
 
 	# The rescue shell.
-	boot rescue "nixunits.unit=none nixunits.shell nixunits.nonsense"
+	recover rescue "nixunits.unit=none nixunits.shell nixunits.nonsense"
 	says 'a shell to look around' 'a unit that is not there: a rescue shell'
 	like "$(console)" 'nixunits.unit=none: no such unit here; there is:.* web2' 'after what there is was said'
 	like "$(console)" 'nixunits.nonsense.: not a parameter' 'and what no parameter is'

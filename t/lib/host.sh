@@ -17,6 +17,7 @@
 # host_install            puts nixunits into the host, as its administrator would
 # host_put PATH           writes stdin to a file in the host, with its directories
 # host_root               a path to the host's root directory, seen from here
+# host_files              the directory that keeps what is the host's own (t/host/host)
 #
 # A test file that dies, even by SIGKILL, leaves no host behind.
 
@@ -29,6 +30,7 @@ HOST= SUITE=
 host() { "$REPO/t/host/host" run "$HOST" "$@"; }
 host_sh() { local script="$1"; shift; host sh -euc "$script" - "$@"; }
 host_root() { "$REPO/t/host/host" root "$HOST"; }
+host_files() { echo "${NIXUNITS_TEST_CACHE:-/var/cache/nixunits-test}/hosts/$HOST"; }
 
 host_put() { host sh -euc 'mkdir -p "$(dirname "$1")"; cat >"$1"' - "$1"; }
 
