@@ -371,7 +371,10 @@ in
       };
       pids = maybe (types.nullOr types.ints.positive) {
         example = 500;
-        description = "How many processes and threads.";
+        description = ''
+          How many processes and threads. systemd inside lets one service have 15 % of them
+          (`DefaultTasksMax` of systemd-system.conf(5)).
+        '';
       };
       cpu = maybe (types.nullOr types.ints.positive) {
         example = 150;
