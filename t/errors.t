@@ -145,7 +145,7 @@ errors() {
 	run host nixunits build -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
 	succeeds 'a build from URLs'
 	like "$err" "taking this host's Debian packages" 'with the packages of the host, where nixpkgs is out of reach'
-	is "$(host grep -o 'url:.*' /root/requests | sort | tr '\n' ' ')" 'url:/web2.json url:/web_default.nix ' \
+	is "$(host grep -o '/web.*' /root/requests | sort | tr '\n' ' ')" '/web2.json /web_default.nix ' \
 		'each of which is fetched once'
 	run host $b -n http://127.0.0.1:8099/web_default.nix -j http://127.0.0.1:8099/web2.json
 	like "$err" unchanged 'is known to be unchanged'

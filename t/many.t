@@ -171,7 +171,6 @@ many() {
 	at_once
 }
 
-# On both suites together fifty.
-ROUNDS=25
+ROUNDS=50
 each_suite many
 done_testing

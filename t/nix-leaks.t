@@ -63,7 +63,7 @@ no 8
 no 9
 why
 it fails' 'which shows what the builder said last, and no other'
-	like "$err" "builder for .*-fails\\.drv' failed" 'and which one it was'
+	like "$err" "(builder for|Cannot build) '.*-fails\\.drv'" 'and which one it was'
 	host nixunits delete -f -r leak
 }
 
