@@ -4,6 +4,7 @@
 # has: controllers for limits, 802.1q. And a server can lose its power.
 . "$(dirname "$0")/lib/host.sh"
 . "$REPO/t/lib/qemu.sh"
+need mke2fs busybox
 
 page() { inside_net curl --silent --fail --max-time 2 http://127.0.0.1:8080/; }
 # power_on NAME: boots the disk.
@@ -15,6 +16,7 @@ power_on() {
 # Loads the drivers, mounts the disk, hands over.
 make_initrd() {
 	local tree=$T/tree name
+	rm -rf "$tree"
 	mkdir -p "$tree/modules"
 	host_sh 'cat $(readlink -f "$(command -v busybox)")' >"$tree/busybox"
 	host_sh 'modprobe -a -S "$1" --show-depends virtio_pci virtio_blk virtio_net' "$(ls "$kernel"/boot/vmlinuz-* | sed 's/.*vmlinuz-//')" |
@@ -43,6 +45,7 @@ make_initrd() {
 
 make_disk() {
 	mkdir -p "$T/mnt"
+	rm -f "$T/disk"
 	unshare --mount --propagation private sh -euc '
 		mount -t overlay overlay -o "ro,lowerdir=$1/up:$(cat "$1/root")" "$2/mnt"
 		mount --bind "$1/var" "$2/mnt/var"
