@@ -32,7 +32,6 @@
 #include "../lib/proc.h"
 #include "../lib/store.h"
 
-#define CLOSURE_LIMIT (64 << 20)
 #define BUSY_WAIT_MS 10000
 
 /* A file without a name, where the file system has such; else one with a name of ours. */

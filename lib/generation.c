@@ -23,6 +23,7 @@ struct site {
 	char *dir;
 	char *configuration; /* what nix evaluates */
 	char *root, *upper, *work;
+	int lock;	       /* of the base store, or -1 */
 	struct record no_base; /* set where the base could not be built */
 };
 
@@ -33,7 +34,18 @@ static void site_free(struct site *s)
 	free(s->root);
 	free(s->upper);
 	free(s->work);
+	if (s->lock >= 0)
+		close(s->lock);
 	record_free(&s->no_base);
+}
+
+/* Locks the base store in another way than before. In between others may have had it. */
+static int lock_base(struct site *s, bool exclusive, struct err *e)
+{
+	if (s->lock >= 0)
+		close(s->lock);
+	s->lock = store_lock_base(exclusive, e);
+	return s->lock < 0 ? -1 : 0;
 }
 
 static int write_in(const struct site *s, const char *name, const struct buf *text, struct err *e)
@@ -136,10 +148,13 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 	long long since = inputs_time();
 	struct nix nix;
 
+	/* A base that was found under the lock is there until the generation is: our claim is
+	 * older than whatever drops bases after us. */
+	if (lock_base(s, false, e) < 0)
+		return -1;
 	if (!b->force && decl_base_ready(b->d, &was, &why))
 		return 0;
-	autoclose int lock = store_lock_base(true, e);
-	if (lock < 0)
+	if (lock_base(s, true, e) < 0)
 		return -1;
 	/* Another build may have made it while we waited. */
 	if (!b->force && decl_base_ready(b->d, &meanwhile, &still))
@@ -167,9 +182,12 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 	if (failed) {
 		s->no_base = now;
 		now = (struct record){ 0 };
-		return 0;
+	} else if (root_base(root, b->d->key, now.system, e) < 0 ||
+		   write_base_record(b, &now, e) < 0) {
+		return -1;
 	}
-	return root_base(root, b->d->key, now.system, e) < 0 ? -1 : write_base_record(b, &now, e);
+	/* Others may read the base while the container is built; nobody may add to it. */
+	return lock_base(s, false, e);
 }
 
 static int copy_db(const char *from, const char *to, struct err *e)
@@ -352,9 +370,7 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 	long long since = inputs_time();
 	struct nix nix;
 
-	/* Others may read the base while we do; nobody may add to it. */
-	autoclose int lock = store_lock_base(false, e);
-	if (lock < 0 || mount_site(s, e) < 0)
+	if (mount_site(s, e) < 0)
 		return -1;
 	if (record_load(AT_FDCWD, base_path, &base, e) < 0)
 		return -1;
@@ -476,7 +492,7 @@ static int protect_host(const struct build *b, struct err *e)
 
 int generation_build(struct build *b, struct err *e)
 {
-	__attribute__((cleanup(site_free))) struct site s = { 0 };
+	__attribute__((cleanup(site_free))) struct site s = { .lock = -1 };
 	autobuf struct buf json = { 0 };
 	struct err ignored;
 
@@ -513,26 +529,40 @@ static void keys_in_use(struct strv *keys)
 	}
 }
 
-int generation_drop_bases(struct err *e)
+int generation_bases(struct strv *keys, struct err *e)
 {
 	autofree char *path = xfmt("%s/gcroots", store_dir());
-	autofree char *root = store_base_root();
-	autoclose int lock = store_lock_base(true, e);
-	autostrv struct strv keys = { 0 };
-	DIR *dir = lock < 0 ? NULL : opendir(path);
-	int failed = 0;
+	DIR *dir = opendir(path);
 
 	if (!dir)
-		return lock < 0 ? -1 : errno == ENOENT ? 0 : err_errno(e, "%s", path);
-	keys_in_use(&keys);
-	for (struct dirent *d; !failed && (d = readdir(dir));) {
-		if (d->d_name[0] == '.' || strv_has(&keys, d->d_name))
-			continue;
-		autofree char *link = xfmt("%s/nix/var/nix/gcroots/nixunits/%s", root, d->d_name);
-		if ((unlink(link) < 0 && errno != ENOENT) ||
-		    unlinkat(dirfd(dir), d->d_name, 0) < 0)
-			failed = err_errno(e, "%s/%s", path, d->d_name);
-	}
+		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
+	for (struct dirent *d; (d = readdir(dir));)
+		if (d->d_name[0] != '.')
+			strv_add(keys, d->d_name);
 	closedir(dir);
-	return failed;
+	return 0;
+}
+
+int generation_drop_base(const char *key, struct err *e)
+{
+	autofree char *root = store_base_root(), *record = decl_base_path(key);
+	autofree char *link = xfmt("%s/nix/var/nix/gcroots/nixunits/%s", root, key);
+
+	if (unlink(link) < 0 && errno != ENOENT)
+		return err_errno(e, "%s", link);
+	return unlink(record) < 0 ? err_errno(e, "%s", record) : 0;
+}
+
+int generation_drop_bases(struct err *e)
+{
+	autoclose int lock = store_lock_base(true, e);
+	autostrv struct strv bases = { 0 }, used = { 0 };
+
+	if (lock < 0 || generation_bases(&bases, e) < 0)
+		return -1;
+	keys_in_use(&used);
+	for (size_t i = 0; i < bases.n; i++)
+		if (!strv_has(&used, bases.v[i]) && generation_drop_base(bases.v[i], e) < 0)
+			return -1;
+	return 0;
 }

@@ -23,6 +23,10 @@ struct build {
  * it is on stderr. The process has a mount namespace of its own afterwards. */
 int generation_build(struct build *b, struct err *e);
 
+/* The bases there are, by their keys. 0, or -1 and e. */
+int generation_bases(struct strv *keys, struct err *e);
+/* Forgets a base. The base store is locked, exclusively. */
+int generation_drop_base(const char *key, struct err *e);
 /* Forgets the bases that no generation of any unit was built on. */
 int generation_drop_bases(struct err *e);
 

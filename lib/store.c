@@ -235,22 +235,33 @@ int store_switch_pending(const char *id, struct err *e)
 	return dir < 0 || (next && store_switch(dir, next, e) < 0) ? -1 : 0;
 }
 
-int store_prune(int unit_dir, unsigned int keep, unsigned int also, struct err *e)
+size_t store_stale(int unit_dir, unsigned int keep, unsigned int also, unsigned int **list)
 {
 	unsigned int current = store_generation(unit_dir, "current");
 	unsigned int next = store_generation(unit_dir, "next");
+	size_t n = store_generations(unit_dir, list), stale = 0;
+
+	for (size_t i = 0; i + keep < n; i++) {
+		unsigned int g = (*list)[i];
+
+		if (g != current && g != next && g != also)
+			(*list)[stale++] = g;
+	}
+	return stale;
+}
+
+int store_prune(int unit_dir, unsigned int keep, unsigned int also, struct err *e)
+{
 	autoclose int fd = openat(unit_dir, "generations", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autofree unsigned int *list = NULL;
-	size_t n = store_generations(unit_dir, &list);
+	size_t n = store_stale(unit_dir, keep, also, &list);
 	DIR *dir;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "generations");
-	for (size_t i = 0; i + keep < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		autofree char *name = xfmt("%u", list[i]), *gone = xfmt(".old.%u", list[i]);
 
-		if (list[i] == current || list[i] == next || list[i] == also)
-			continue;
 		/* First out of sight: a generation is whole or not there. */
 		if (renameat(fd, name, fd, gone) < 0)
 			return err_errno(e, "generations/%s", name);

@@ -46,6 +46,10 @@ bool store_in_nixos(const char *id);
 /* Whether anything at all is known of the unit (a directory, or in_nixos). */
 bool store_exists(const char *id);
 
+/* A generation's file "closure" names the store paths that it needs, a line each: its own and
+ * those of the base store. */
+#define CLOSURE_LIMIT (64 << 20)
+
 /* Opens the unit's directory. It isn't there: NU_NO_UNIT, or with create it is
  * made and *created set. Returns the fd, or -1 and e.
  *
@@ -72,8 +76,10 @@ int store_switch(int unit_dir, unsigned int n, struct err *e);
 /* Makes a unit's pending generation current, if there is one. 0, or -1 and e: NU_BUSY while
  * somebody else is at the unit. */
 int store_switch_pending(const char *id, struct err *e);
-/* Removes what a crash left and all generations beyond the last `keep`, save the
- * current, the pending and the one called `also` (0: none). */
+/* All generations beyond the last `keep`, save the current, the pending and the one called
+ * `also` (0: none). Returns how many; *list is the caller's. */
+size_t store_stale(int unit_dir, unsigned int keep, unsigned int also, unsigned int **list);
+/* Removes these, and what a crash left. */
 #define GENERATIONS_ALL 1000000000 /* keep: only what a crash left goes */
 int store_prune(int unit_dir, unsigned int keep, unsigned int also, struct err *e);
 

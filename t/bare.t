@@ -94,6 +94,7 @@ done <<-'X'
 	77 systemctl:_not_found delete -f -r web2
 	1 no_generation_before_1 rollback web2
 	1 Read-only_file_system rollback -g 1 web2
+	1 Read-only_file_system gc
 	1 build:_missing build web2
 	2 x.nix:_No_such_file build -n /x.nix -i web3
 	2 x.nix:_No_such_file eval -n /x.nix -i web3

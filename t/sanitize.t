@@ -118,6 +118,7 @@ cat >"$T/long" <<-COMMANDS
 	nsenter -n web2 -- true
 	rollback web2
 	rollback -r web2
+	gc -n
 	stop nothing
 	install -q --destdir $T/inst --prefix /usr
 	install -q --uninstall --destdir $T/inst --prefix /usr
