@@ -324,12 +324,16 @@ int decl_choose_nixpkgs(struct decl *d, struct err *e)
 		strv_add(&probe.argv, args[i]);
 	decl_eval_store(d, &probe.argv);
 	strv_add(&probe.argv, "--expr");
-	strv_addf(&probe.argv, "import %s/nixpkgs.nix \"\"", store_nix_dir());
+	/* Its default.nix is a function, unless nix lacks what it needs. */
+	strv_addf(&probe.argv, "builtins.isFunction (import (import %s/nixpkgs.nix \"\"))",
+		  store_nix_dir());
 	int failed = nix_run(&probe, e);
+	bool old = failed && probe.errors.n && strstr(probe.errors.p, "version of Nixpkgs requires");
 	nix_free(&probe);
 	if (!failed || e->code != NU_FAILED)
 		return failed;
-	say("the pinned nixpkgs can't be fetched here: taking this host's Debian packages (-p debian)");
+	say("the pinned nixpkgs %s: taking this host's Debian packages (-p debian)",
+	    old ? "needs a newer nix than this host's" : "can't be fetched here");
 	free(d->nixpkgs);
 	d->nixpkgs = xstrdup("debian");
 	decl_key(d);
