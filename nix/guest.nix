@@ -177,18 +177,21 @@ in
       systemd.services = {
         nixunits-wait = {
           description = "Network of the container";
-          wantedBy = [ "multi-user.target" "network-online.target" ];
+          wantedBy = [ "multi-user.target" ];
+          requiredBy = [ "network-online.target" ];
           wants = [ "network.target" ];
           before = [ "network.target" "network-online.target" ];
           serviceConfig = {
             Type = "oneshot";
             RemainAfterExit = true;
             ExecStart = "${toolbox}/bin/nixunits wait";
+            # A check of the unit's own may never end.
+            TimeoutStartSec = 90;
           };
         };
       }
       // lib.genAttrs waiting (_: {
-        wants = [ "nixunits-wait.service" ];
+        requires = [ "nixunits-wait.service" ];
         after = [ "nixunits-wait.service" ];
       });
     })

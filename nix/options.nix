@@ -321,7 +321,8 @@ in
       example = [ "myapp" ];
       description = ''
         Services that start only when the network is ready. Those ordered after
-        network.target or network-online.target do so anyway.
+        network.target or network-online.target wait for it too, but start in the end
+        where it does not get ready.
       '';
     };
 
@@ -395,7 +396,7 @@ in
     preCheckNetReadyScript = maybe (types.nullOr (types.either types.path text)) {
       description = ''
         A program of the container, or shell commands, that must succeed before the
-        network counts as ready.
+        network counts as ready, within 90 s of the container's start.
       '';
     };
 
