@@ -34,6 +34,11 @@ static int auto_start(const char *id, bool was, struct err *e)
 
 	if (!u)
 		return -1;
+	if (life_boot_is_declared()) {
+		if (u->auto_start)
+			warn("%s: autoStart: on NixOS only units of the host's configuration start at boot", id);
+		return 0;
+	}
 	if (u->auto_start && !life_enabled(id))
 		return life_enable(id, true, e);
 	if (!u->auto_start && was && life_enabled(id))
@@ -67,9 +72,11 @@ static int build(struct decl *d, int dir, const struct options *o, struct err *e
 	}
 	if (why && decl_newest(dir))
 		say("%s: %s", d->id, why);
-	int failed = generation_build(&b, e);
 	struct err ignored;
-	generation_drop_bases(&ignored);
+	int failed = generation_build(&b, e);
+	if (!failed && !b.same)
+		failed = store_prune(dir, o->keep, b.number, e);
+	generation_drop_bases(0, &ignored);
 	if (failed)
 		return -1;
 	if (b.same) {
@@ -79,8 +86,6 @@ static int build(struct decl *d, int dir, const struct options *o, struct err *e
 	}
 	say("%s: built generation %u in %.1f s", d->id, b.number, (now_ms() - begin) / 1000.0);
 	hosts_refresh();
-	if (store_prune(dir, o->keep, b.number, e) < 0)
-		return -1;
 	return auto_start(d->id, was, e);
 }
 

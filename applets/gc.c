@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -159,7 +160,7 @@ static int collect(struct gc *gc, const struct strv *ids, struct err *e)
 	autofree char *root = store_base_root(), *store = xfmt("%s/nix/store", root);
 	autofree char *roots = xfmt("%s/nix/var/nix/gcroots", root);
 	autobuf struct buf dead = { 0 }, freed = { 0 };
-	autoclose int lock = store_lock_base(true, e);
+	autoclose int lock = generation_lock_base("nothing is freed yet", LOCK_EX, e);
 
 	if (lock < 0)
 		return -1;

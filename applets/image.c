@@ -17,6 +17,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -217,7 +218,7 @@ static int make_image(const char *id, bool erofs, int fd, struct source *s, stru
 	bool fresh = false;
 	/* One that the NixOS host declares has no directory before it is started. */
 	autoclose int lock = store_lock(id, store_in_nixos(id), &fresh, BUSY_WAIT_MS, e);
-	autoclose int base = lock < 0 ? -1 : store_lock_base(false, e);
+	autoclose int base = lock < 0 ? -1 : store_lock_base(LOCK_SH, STORE_WAIT, e);
 
 	if (base < 0)
 		return -1;

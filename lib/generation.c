@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,12 +40,22 @@ static void site_free(struct site *s)
 	record_free(&s->no_base);
 }
 
+int generation_lock_base(const char *what, int operation, struct err *e)
+{
+	int lock = store_lock_base(operation, 0, e);
+
+	if (lock >= 0 || e->code != NU_BUSY)
+		return lock;
+	say("%s: waiting for another nixunits command to let go of the base store", what);
+	return store_lock_base(operation, STORE_WAIT, e);
+}
+
 /* Locks the base store in another way than before. In between others may have had it. */
-static int lock_base(struct site *s, bool exclusive, struct err *e)
+static int lock_base(const struct build *b, struct site *s, int operation, struct err *e)
 {
 	if (s->lock >= 0)
 		close(s->lock);
-	s->lock = store_lock_base(exclusive, e);
+	s->lock = generation_lock_base(b->d->id, operation, e);
 	return s->lock < 0 ? -1 : 0;
 }
 
@@ -150,11 +161,11 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 
 	/* A base that was found under the lock is there until the generation is: our claim is
 	 * older than whatever drops bases after us. */
-	if (lock_base(s, false, e) < 0)
+	if (lock_base(b, s, LOCK_SH, e) < 0)
 		return -1;
 	if (!b->force && decl_base_ready(b->d, &was, &why))
 		return 0;
-	if (lock_base(s, true, e) < 0)
+	if (lock_base(b, s, LOCK_EX, e) < 0)
 		return -1;
 	/* Another build may have made it while we waited. */
 	if (!b->force && decl_base_ready(b->d, &meanwhile, &still))
@@ -187,7 +198,7 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 		return -1;
 	}
 	/* Others may read the base while the container is built; nobody may add to it. */
-	return lock_base(s, false, e);
+	return lock_base(b, s, LOCK_SH, e);
 }
 
 static int copy_db(const char *from, const char *to, struct err *e)
@@ -370,10 +381,12 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 	long long since = inputs_time();
 	struct nix nix;
 
-	if (mount_site(s, e) < 0)
-		return -1;
 	if (record_load(AT_FDCWD, base_path, &base, e) < 0)
 		return -1;
+	if (mount_site(s, e) < 0) {
+		unmount_site(s);
+		return -1;
+	}
 	bool has_base = base.system && !streq(base.system, "-") && !s->no_base.system;
 	nix_start(&nix, b, s, b->d->id, s->root, false, &r.inputs);
 	if (has_base)
@@ -553,12 +566,14 @@ int generation_drop_base(const char *key, struct err *e)
 	return unlink(record) < 0 ? err_errno(e, "%s", record) : 0;
 }
 
-int generation_drop_bases(struct err *e)
+int generation_drop_bases(int wait_ms, struct err *e)
 {
-	autoclose int lock = store_lock_base(true, e);
+	autoclose int lock = store_lock_base(LOCK_EX, wait_ms, e);
 	autostrv struct strv bases = { 0 }, used = { 0 };
 
-	if (lock < 0 || generation_bases(&bases, e) < 0)
+	if (lock < 0)
+		return e->code == NU_BUSY ? 0 : -1;
+	if (generation_bases(&bases, e) < 0)
 		return -1;
 	keys_in_use(&used);
 	for (size_t i = 0; i < bases.n; i++)

@@ -27,8 +27,12 @@ int generation_build(struct build *b, struct err *e);
 int generation_bases(struct strv *keys, struct err *e);
 /* Forgets a base. The base store is locked, exclusively. */
 int generation_drop_base(const char *key, struct err *e);
-/* Forgets the bases that no generation of any unit was built on. */
-int generation_drop_bases(struct err *e);
+/* Forgets the bases that no generation of any unit was built on. Where another build has the
+ * base store for longer than wait_ms, it is left to that: each does so at its end. */
+int generation_drop_bases(int wait_ms, struct err *e);
+/* Locks the base store (store_lock_base) however long it takes, and says so, after `what`,
+ * where that is not at once. */
+int generation_lock_base(const char *what, int operation, struct err *e);
 
 /* The lines KEY=value of unit.conf, for scripts that don't read JSON. */
 void generation_conf(const struct unit *u, struct buf *b);

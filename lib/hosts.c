@@ -97,7 +97,7 @@ int hosts_update(struct err *e)
 	if (!wanted)
 		return 0;
 	/* One at a time: who comes last has read what those before have changed. */
-	autoclose int fd = store_lock_file("hosts", LOCK_EX, e);
+	autoclose int fd = store_lock_file("hosts", LOCK_EX, STORE_WAIT, e);
 	if (fd < 0)
 		return -1;
 	/* Once more: units may have come and gone while we waited. */
@@ -121,7 +121,7 @@ int hosts_remove(const char *id, struct err *e)
 	if (access(dir, F_OK) < 0)
 		return 0;
 	/* One at a time: who comes last has read what those before have changed. */
-	autoclose int fd = store_lock_file("hosts", LOCK_EX, e);
+	autoclose int fd = store_lock_file("hosts", LOCK_EX, STORE_WAIT, e);
 	return fd < 0 ? -1 : tree_remove(AT_FDCWD, dir, e);
 }
 

@@ -396,15 +396,23 @@ bool life_enabled(const char *id)
 	return lstat(link, &st) == 0;
 }
 
+bool life_boot_is_declared(void)
+{
+	return access("/etc/NIXOS", F_OK) == 0;
+}
+
 int life_enable(const char *id, bool on, struct err *e)
 {
 	if (!store_exists(id))
 		return err_set(e, NU_NO_UNIT, "%s: no such unit", id);
-	/* There a link would be gone with the next boot or switch. */
-	if (store_in_nixos(id) || access("/etc/NIXOS", F_OK) == 0)
+	if (store_in_nixos(id))
 		return err_set(e, NU_FAILED,
-			       "%s: on NixOS the host's configuration says what starts at boot: set "
-			       "nixunits.%s.autoStart there",
+			       "%s: the NixOS host's configuration declares it: set nixunits.%s.autoStart there",
+			       id, id);
+	if (life_boot_is_declared())
+		return err_set(e, NU_FAILED,
+			       "%s: on NixOS only units of the host's configuration start at boot: declare "
+			       "it there, as nixunits.%s",
 			       id, id);
 	if (geteuid() != 0)
 		return err_set(e, NU_FAILED, "%s: only root can say what starts at boot", id);
@@ -470,7 +478,7 @@ int life_delete(const char *id, bool data, struct err *e)
 	hosts_refresh();
 	if (data)
 		remove_journal(id);
-	if (generation_drop_bases(e) < 0)
+	if (generation_drop_bases(LIFE_LOCK_MS, e) < 0)
 		return err_wrap(e, "%s: ", id);
 	autofree char *path = store_unit_path(id);
 	if (access(path, F_OK) == 0)

@@ -27,6 +27,9 @@ int life_restart(const char *id, bool force, struct err *e);
 /* Stops, disables and removes it. With data: its root directory and its journal too;
  * else these stay. */
 int life_delete(const char *id, bool data, struct err *e);
+/* Whether a link for the boot would be gone with the next boot or switch: on NixOS the host's
+ * configuration says what starts. */
+bool life_boot_is_declared(void);
 /* systemctl enable or disable. On a NixOS host its configuration decides: error. */
 int life_enable(const char *id, bool on, struct err *e);
 /* Whether systemd starts it at boot. */

@@ -345,7 +345,8 @@ static void watch(struct nix *nix, pid_t pid, int out, int log)
 	if (!p.terminal)
 		say("%s: evaluating", p.what);
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-		int n = poll(fds, 2, p.terminal || interrupted ? 200 : -1);
+		/* A signal may have come since we looked for one. */
+		int n = poll(fds, 2, 200);
 
 		/* A nix that is deep in an evaluation may not listen. */
 		if (interrupted && !asked) {

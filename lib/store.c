@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -142,7 +143,7 @@ int store_lock(const char *id, bool create, bool *created, int wait_ms, struct e
 	}
 }
 
-int store_lock_file(const char *name, int operation, struct err *e)
+int store_lock_file(const char *name, int operation, int wait_ms, struct err *e)
 {
 	autofree char *path = xfmt("%s/%s.lock", store_dir(), name);
 
@@ -151,19 +152,20 @@ int store_lock_file(const char *name, int operation, struct err *e)
 	autoclose int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(e, "%s", path);
-	while (flock(fd, operation) < 0)
-		if (errno != EINTR)
-			return err_errno(e, "%s", path);
-	return steal_fd(&fd);
+	if ((wait_ms == STORE_WAIT ? flock(fd, operation) : lock_within(fd, operation, wait_ms)) == 0)
+		return steal_fd(&fd);
+	if (errno == EWOULDBLOCK)
+		return err_set(e, NU_BUSY, "%s: another nixunits command has it", path);
+	return errno == EINTR ? err_set(e, 128 + SIGINT, "interrupted") : err_errno(e, "%s", path);
 }
 
-int store_lock_base(bool exclusive, struct err *e)
+int store_lock_base(int operation, int wait_ms, struct err *e)
 {
 	autofree char *root = store_base_root();
 
 	if (make_dirs(root, 0755, e) < 0)
 		return -1;
-	return store_lock_file("store", exclusive ? LOCK_EX : LOCK_SH, e);
+	return store_lock_file("store", operation, wait_ms, e);
 }
 
 static unsigned int generation_number(const char *name)

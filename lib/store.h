@@ -61,11 +61,13 @@ int store_open(const char *id, bool create, bool *created, struct err *e);
 /* Opens and locks. With wait_ms 0 a held lock is NU_BUSY at once. The fd is the
  * lock: close it to release. */
 int store_lock(const char *id, bool create, bool *created, int wait_ms, struct err *e);
-/* Locks NIXUNITS_DIR/<name>.lock, by LOCK_EX or LOCK_SH of flock(2); waits. The fd is
- * the lock. -1 and e. */
-int store_lock_file(const char *name, int operation, struct err *e);
-/* Locks the base store, shared or exclusive, making its directories; waits. */
-int store_lock_base(bool exclusive, struct err *e);
+/* Locks NIXUNITS_DIR/<name>.lock, by LOCK_EX or LOCK_SH of flock(2); waits for at most wait_ms,
+ * or with STORE_WAIT for as long as it takes. The fd is the lock. -1 and e: NU_BUSY when the time
+ * is up, 130 for a signal that the caller catches. */
+#define STORE_WAIT (-1)
+int store_lock_file(const char *name, int operation, int wait_ms, struct err *e);
+/* So locks the base store, making its directories. A build has it for minutes. */
+int store_lock_base(int operation, int wait_ms, struct err *e);
 
 /* Number behind the link "current" or "next"; 0: none. */
 unsigned int store_generation(int unit_dir, const char *link);

@@ -145,7 +145,7 @@ int uid_get(const char *id, uint32_t *base, struct err *e)
 
 int uid_alloc(const char *id, uint32_t *base, struct err *e)
 {
-	autoclose int lock = store_lock_file("uidmap", LOCK_EX, e);
+	autoclose int lock = store_lock_file("uidmap", LOCK_EX, STORE_WAIT, e);
 	autoclose int dir = lock < 0 ? -1 : open_dir(e);
 	autofree struct uid_range *list = NULL;
 
@@ -211,7 +211,7 @@ int uid_free(const char *id, struct err *e)
 {
 	if (access(store_dir(), F_OK) < 0 && errno == ENOENT)
 		return 0;
-	autoclose int lock = store_lock_file("uidmap", LOCK_EX, e);
+	autoclose int lock = store_lock_file("uidmap", LOCK_EX, STORE_WAIT, e);
 	autoclose int dir = lock < 0 ? -1 : open_dir(e);
 	autofree struct uid_range *list = NULL;
 

@@ -167,13 +167,37 @@ errors() {
 	is "$(host nixunits status -o json web2 | jq .in_nixos)" true 'a unit of the NixOS host is shown as such'
 	refused 1 'declares it' 'build of such a unit' $b -n /root/t/web_default.nix -j /root/t/web2.json
 	refused 1 'declares it' 'delete of such a unit' nixunits delete -f web2
-	refused 1 'autoStart' 'enable of such a unit' nixunits enable web2
+	refused 1 'nixunits.web2.autoStart' 'enable of such a unit' nixunits enable web2
 	host rm -r /etc/nixunits
 
 	# There a link made by systemctl would be gone after the next switch.
 	host touch /etc/NIXOS
-	refused 1 'autoStart' 'enable on a NixOS host' nixunits enable web2
+	refused 1 'declare it there, as nixunits.web2' 'enable on a NixOS host' nixunits enable web2
+	echo '{ autoStart = true; }' | host_put /root/t/boot.nix
+	run host $b -n /root/t/boot.nix -i boot -s
+	is "$status $(host nixunits status -o json boot | jq -r .status)" '0 started' \
+		'a unit that is to start at boot is built and started there'
+	like "$err" 'warning: boot: autoStart: on NixOS' 'with a warning'
+	host nixunits delete -q -f -r boot
 	host rm /etc/NIXOS
+
+	# A build waits for others, says so, and can be interrupted.
+	run host flock /var/lib/nixunits/store.lock timeout --preserve-status -s INT -k 30 3 \
+		$b -n /root/t/boot.nix -i boot
+	is "$status" 130 'a build that waits for the base store can be interrupted'
+	like "$err" 'boot: waiting for another nixunits command' 'and says that it waits'
+	is "$(host nixunits list -q)" web2 'nothing is left of it'
+
+	# Where no overlay can be mounted.
+	host_sh 'mkdir -p /srv/over/low /srv/over/up /srv/over/work /srv/over/on; mount -t tmpfs none /srv/over/up
+		mkdir /srv/over/up/up /srv/over/up/work
+		mount -t overlay -o lowerdir=/srv/over/low,upperdir=/srv/over/up/up,workdir=/srv/over/up/work none /srv/over/on'
+	run host env NIXUNITS_DIR=/srv/over/on/nixunits $b -n /root/t/web_default.nix -j /root/t/web2.json
+	is "$status" 1 'a state on a file system that can not be an upper layer: exit code 1'
+	like "$err" 'overlay' 'and says so'
+	is "$(host_sh 'ls -A /srv/over/on/nixunits/containers')" '' 'nothing is left of the unit'
+	host umount /srv/over/on /srv/over/up
+	host rm -r /srv/over
 
 	# No space left: the state on a small file system.
 	host_sh 'mkdir -p /srv/small; mount -t tmpfs -o size=6m none /srv/small'
