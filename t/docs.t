@@ -68,8 +68,10 @@ for doc in README.md INSTALL; do
 		"$doc: the make targets it names exist"
 	is "$(grep -oE '\]\([^)#]+' "$doc" | cut -c3- | grep -v '^http' | sorted | while read -r file; do
 		[ -e "$file" ] || echo "$file"; done)" '' "$doc: the files it links to exist"
-	# "nixunits build -n ./x -s": an action that exists, with options that it has.
-	is "$(grep -ohE '^ *([$#] |sudo )?nixunits [a-z0-9]+( .*)?' "$doc" | sed -E 's/^ *([$#] |sudo )?nixunits //' |
+	# "nixunits build -n ./x -s": an action that exists, with options that it has. Of a pipeline
+	# "... | xargs nixunits stop" each command by itself.
+	is "$(sed -nE 's/ \| (xargs (-[a-z0-9]+ )*)?/\n/g; /^ *([$#] |sudo )?nixunits /p' "$doc" |
+		grep -ohE '^ *([$#] |sudo )?nixunits [a-z0-9]+( .*)?' | sed -E 's/^ *([$#] |sudo )?nixunits //' |
 		while read -r action rest; do
 			help=$("$N" "$action" --help 2>/dev/null) || { echo "$action"; continue; }
 			for word in $(printf '%s\n' "${rest%% -- *}" | grep -oE '(^| )--?[a-z]+' | tr -d '\n'); do

@@ -45,6 +45,7 @@ hosts() {
 	not_ok 'the file is not its own to change' inside asks sh -c 'echo x >>/run/nixunits/hosts/hosts'
 	not_ok 'nor to replace' inside asks rm /run/nixunits/hosts/hosts
 	not_ok 'the other knows no names' inside plain getent hosts asks
+	is "$(host stat -c '%a %u' /var/lib/nixunits/hosts.lock)" '600 0' 'what locks it is the host root'"'"'s'
 	run host setpriv --reuid=65534 --clear-groups flock -n /var/lib/nixunits/hosts.lock true
 	like "$err" 'ermission denied' 'no user of the host can hold up who writes it'
 

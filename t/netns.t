@@ -16,7 +16,13 @@ joined() {
 	host_sh 'ip netns add blue; ip link add up0 type veth peer name eth0 netns blue
 		ip addr add 10.60.0.1/24 dev up0; ip link set up0 up
 		ip -n blue addr add 10.60.0.2/24 dev eth0; ip -n blue link set eth0 up; ip -n blue link set lo up'
-	before=$(host ip netns exec blue ip -4 -j addr | jq -c 'map(.addr_info)')
+	blue() {
+		host ip netns exec blue sh -c 'ip -j addr | jq -c "map([.ifname, .flags, .addr_info[].local])"
+			for family in -4 -6; do ip $family route show table all | sort; done; nft list ruleset'
+	}
+	ok 'the namespace has its link-local address' eventually 20 host_sh \
+		'! ip -n blue -6 addr show tentative | grep . && ip -n blue -6 addr | grep fe80'
+	before=$(blue)
 	start joins 'netns_path = "/run/netns/blue";'
 	succeeds 'a unit that joins a namespace starts'
 	is "$(links inside joins)" 'lo eth0' 'it has its links'
@@ -35,8 +41,7 @@ joined() {
 	run host nixunits check joins
 	is "$status:$out$err" 0: 'check is content'
 	ok 'it stops' host nixunits stop -q joins
-	is "$(host ip netns exec blue ip -4 -j addr | jq -c 'map(.addr_info)')" "$before" \
-		'the namespace is as it was'
+	is "$(blue)" "$before" 'the namespace is as it was'
 	host ip netns del blue
 	run host nixunits start joins
 	is "$status" 1 'without the namespace it does not start'
