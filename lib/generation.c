@@ -342,12 +342,12 @@ static int write_unit(const struct build *b, const struct site *s, const char *u
 
 /* Another container's evaluation may have found that the system does not depend on
  * parameters like these: then it need not be evaluated again. */
-static void use_shares(const struct record *base, struct strv *argv)
+static void use_shares(const struct strv *shares, struct strv *argv)
 {
 	autobuf struct buf text = { 0 };
 
-	for (size_t i = 0; i < base->shares.n; i++)
-		buf_addf(&text, "%s\n", base->shares.v[i]);
+	for (size_t i = 0; i < shares->n; i++)
+		buf_addf(&text, "%s\n", shares->v[i]);
 	if (!text.n)
 		return;
 	strv_add(argv, "--argstr");
@@ -368,6 +368,30 @@ static int keep_shares(const struct build *b, struct record *base, const struct 
 	return base->shares.n == n ? 0 : write_base_record(b, base, e);
 }
 
+/* A system that was found to be the same for all without looking at a parameter: if one was
+ * looked at nevertheless, and the configuration went on (builtins.tryEval), it is nobody's.
+ * Then what was learnt is the contrary. */
+static bool misled(struct nix *nix)
+{
+	bool any = false;
+
+	for (size_t i = 0; nix->looked && i < nix->shares.n; i++)
+		if (!ends_with(nix->shares.v[i], ":false}")) {
+			strcpy(strchr(nix->shares.v[i], ':'), ":false}");
+			any = true;
+		}
+	return any;
+}
+
+/* The store of the container's build as it was. */
+static int empty_site(const struct site *s, struct err *e)
+{
+	unmount_site(s);
+	return tree_remove(AT_FDCWD, s->upper, e) < 0 || tree_remove(AT_FDCWD, s->work, e) < 0 ||
+	       make_dirs(s->upper, 0755, e) < 0 || make_dirs(s->work, 0755, e) < 0 ||
+	       mount_site(s, e) < 0;
+}
+
 static int build_container(struct build *b, const struct site *s, struct buf *json,
 			   struct err *e)
 {
@@ -378,8 +402,11 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 	autofree char *base_path = decl_base_path(b->d->key);
 	autorecord struct record base = { 0 };
 	autobuf struct buf record = { 0 };
+	autostrv struct strv known = { 0 }, learnt = { 0 };
 	long long since = inputs_time();
+	bool again = false;
 	struct nix nix;
+	int failed;
 
 	if (record_load(AT_FDCWD, base_path, &base, e) < 0)
 		return -1;
@@ -388,14 +415,25 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
 		return -1;
 	}
 	bool has_base = base.system && !streq(base.system, "-") && !s->no_base.system;
-	nix_start(&nix, b, s, b->d->id, s->root, false, &r.inputs);
-	if (has_base)
-		use_shares(&base, &nix.argv);
-	int failed = nix_run(&nix, e);
-	if (failed)
-		nix_errors(&nix);
+	for (size_t i = 0; has_base && i < base.shares.n; i++)
+		strv_add(&known, base.shares.v[i]);
+	do {
+		if (again)
+			nix_free(&nix);
+		nix_start(&nix, b, s, b->d->id, s->root, false, &r.inputs);
+		use_shares(&known, &nix.argv);
+		failed = nix_run(&nix, e);
+		if (failed)
+			nix_errors(&nix);
+		again = !failed && misled(&nix);
+		for (size_t i = 0; i < nix.shares.n; i++) {
+			strv_add(&known, nix.shares.v[i]);
+			strv_add(&learnt, nix.shares.v[i]);
+		}
+		failed = failed || (again && empty_site(s, e));
+	} while (again && !failed);
 	if (!failed && has_base)
-		failed = keep_shares(b, &base, &nix.shares, e) < 0;
+		failed = keep_shares(b, &base, &learnt, e) < 0;
 	if (!failed)
 		failed = write_unit(b, s, nix.out.p, json, e) < 0 ||
 			 write_closure(s, nix.out.p, e) < 0;

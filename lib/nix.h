@@ -25,7 +25,7 @@ struct nix {
 	const char *trees[3];
 
 	struct strv shares; /* what it learnt of systems that containers share, JSON */
-	bool looked;        /* at the parameters, building what has none */
+	bool looked;        /* at the parameters, evaluating what has none */
 	struct buf out;    /* its standard output, without the final newline */
 	struct buf errors; /* what it said of its failure */
 	struct strv log;   /* what builders said last: "DERIVATION\tLINE" */

@@ -24,9 +24,13 @@ args@{
 let
   tree = import ./nixpkgs.nix nixpkgs;
   modules = if nixos == null then tree else import ./nixpkgs.nix nixos;
+  reader = import ./trace.nix {
+    foreign = [ tree modules ./. ];
+    library = modules + "/lib";
+  };
   lib =
     if builtins.pathExists (modules + "/lib") then
-      import (modules + "/lib")
+      reader.import (modules + "/lib")
     else
       throw "${toString modules}: not a nixpkgs: it has no lib/";
   makePkgs = import tree;
@@ -35,7 +39,8 @@ let
       {
         # Not those of whoever runs this.
         config = { };
-        overlays = [ ];
+        # A set that does not take this library would have one that tells nothing.
+        overlays = [ (_: _: { inherit lib; }) ];
       }
       // removeAttrs args [ "nixpkgs" "nixos" "id" "configuration" "parameters" "shared" "toolbox" ]
       // {
@@ -44,10 +49,9 @@ let
     )
   );
 
-  reader = import ./trace.nix { foreign = [ tree modules ./. ]; };
-
   container = import ./mkContainer.nix {
-    inherit lib pkgs system id reader;
+    inherit lib pkgs system id;
+    read = reader.import;
     evalConfig = import (modules + "/nixos/lib/eval-config.nix");
     # What packages of another making ask of NixOS' modules.
     extraModules = lib.optional (nixos != null && builtins.pathExists (tree + "/guest.nix")) (tree + "/guest.nix");

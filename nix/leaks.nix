@@ -6,7 +6,7 @@
 # are.
 #
 #   tokens   such texts: [ { text; what; } ]
-#   module   the value of the option `config`, evaluated with `poison' as the parameters
+#   module   the value of the option `config`, evaluated with poisoned parameters
 #   args     the arguments of modules; more: those that only NixOS can give
 #
 # -> [ { option; text; what; } ]
@@ -82,7 +82,8 @@ let
       [ ];
 in
 {
-  poison = lib.mapAttrsRecursive (_: _: throw "a parameter");
+  # Parameters of the same names, without values; fail: text to what isn't one.
+  poison = fail: lib.mapAttrsRecursive (_: _: fail "a parameter");
 
   # [ { text; what; } ] - of parameters. Short words say nothing of where they are from.
   ofParameters =

@@ -7,12 +7,12 @@
 #   file              where it comes from, for messages
 #   extraModules      what is part of every guest beside the profile
 #   toolbox           a package with bin/nixunits for the guest, or null
-#   reader            how the declaration's files are imported (see trace.nix)
+#   read              how the declaration's files are imported (see trace.nix)
 #   base              whether this is the base that containers share: it has no parameters, and
 #                     says when it is asked for them
 #   shared            systems known to be the same whatever the parameters are, by their shape
 #                     (what `system' of the base or `unit' of earlier containers said), "*" for
-#                     any; false: known not to be
+#                     any; false: known not to be. null: nothing is remembered nor looked for
 #
 # -> { config = the options' values; options; guest = the evaluated system;
 #      document = the unit document; unit = it as a file; system = the guest's toplevel;
@@ -30,12 +30,8 @@
   extraModules ? [ ],
   toolbox ? null,
   base ? false,
-  shared ? { },
-  reader ? {
-    inherit import;
-    module = m: m;
-    library = lib: lib;
-  },
+  shared ? null,
+  read ? import,
 }:
 let
   evaluate =
@@ -48,8 +44,7 @@ let
         { config, ... }:
         let
           d = (lib.toFunction declaration) {
-            inherit pkgs properties id config;
-            lib = reader.library lib;
+            inherit lib pkgs properties id config;
           };
         in
         if !lib.isAttrs d then
@@ -58,7 +53,7 @@ let
           {
             _file = toString file;
             imports = map (
-              i: if lib.isAttrs i || lib.isFunction i then toModule file i else toModule i (reader.import i)
+              i: if lib.isAttrs i || lib.isFunction i then toModule file i else toModule i (read i)
             ) (d.imports or [ ]);
             config = removeAttrs d [ "imports" ];
           };
@@ -75,11 +70,12 @@ let
     {
       inherit (outer) config options;
       guest = import ./system.nix {
-        inherit lib evalConfig pkgs system config reader toolbox extraModules;
+        inherit lib evalConfig pkgs system config toolbox extraModules;
       };
     };
 
-  watched = if base then builtins.trace "nixunits looks at the parameters" else lib.id;
+  watch = builtins.trace "nixunits looks at the parameters";
+  watched = if base then watch else lib.id;
   container = evaluate (watched id) (watched properties);
   inherit (container) config guest;
   documentOf = guest: import ./unit.nix { inherit lib pkgs config guest; };
@@ -88,13 +84,18 @@ let
   # The container of whoever gives these parameters: what can be known of it is known
   # whatever their values are, and for every id.
   finder = import ./leaks.nix { inherit lib; };
-  blind = evaluate (throw "the id") (finder.poison properties);
+  blindly = poison: evaluate (poison "the id") (finder.poison poison properties);
+  blind = blindly (what: throw what);
 
   # Evaluating NixOS is nearly all that an evaluation costs. A system that doesn't depend on the
-  # parameters is evaluated once for all containers of the configuration.
+  # parameters is evaluated once for all containers of the configuration. A look at one fails,
+  # which may be caught (builtins.tryEval), and then is part of what comes out. So it is told as
+  # well: whoever sees that must not believe what is said to be shared, and evaluates again with
+  # false for this shape. (Nothing else may have looked before: hence a container of its own.)
+  tried = blindly (what: watch (throw what));
   shape = builtins.hashString "sha256" (builtins.toJSON (lib.mapAttrsRecursive (_: _: null) properties));
-  known = shared.${shape} or shared."*" or null;
-  isShared = known == null && (builtins.tryEval blind.guest.config.system.build.toplevel.outPath).success;
+  known = if shared == null then false else shared.${shape} or shared."*" or null;
+  isShared = known == null && (builtins.tryEval tried.guest.config.system.build.toplevel.outPath).success;
   cheapest =
     if known != null && known != false then
       {
@@ -105,7 +106,7 @@ let
         };
       }
     else if isShared then
-      blind.guest
+      tried.guest
     else
       guest;
   summary = guest: {
@@ -138,7 +139,7 @@ let
     in
     # A second system is evaluated only to be sure: in the first, what modules take from
     # `config' may be a parameter after all.
-    if properties == { } || found (if isShared then blind.guest else guest) == [ ] then [ ] else found blind.guest;
+    if properties == { } || found (if isShared then tried.guest else guest) == [ ] then [ ] else found blind.guest;
   say = leak: "config.${leak.option} says ${builtins.toJSON leak.text}, the ${leak.what}: it will be in the base that containers share";
   tell = what: text: builtins.trace "nixunits ${what}: ${text}";
 in

@@ -9,14 +9,9 @@
   config,
   toolbox ? null,
   extraModules ? [ ],
-  reader ? {
-    module = m: m;
-    library = lib: lib;
-  },
 }:
 evalConfig {
-  inherit system;
-  lib = reader.library lib;
+  inherit lib system;
   specialArgs = config.specialArgs;
   modules = [
     (import ./guest.nix {
@@ -33,7 +28,7 @@ evalConfig {
         nixpkgs.pkgs = lib.mkIf (config.nixpkgs.config == { }) (lib.mkDefault pkgs);
       }
     )
-    (reader.module config.config)
+    config.config
   ]
   ++ extraModules;
 }

@@ -6,30 +6,29 @@
 #
 #     trace: nixunits read: KIND /absolute/path      KIND: file, dir, exists, path
 #
+# So is nixpkgs' library, since it reads for whoever calls it: directories in lib.filesystem
+# and lib.fileset, sources in lib.cleanSource, modules in lib.evalModules.
+#
 # Two things can't be seen from here, and nix itself says them when it is verbose: the
 # copy of a path into the store by mere mention ("${./file}"), and `<…>` look-ups.
 {
   # Trees that are not the user's: imported as usual.
   foreign ? [ ],
+  # The one among them that reads for the user: its files are not told, what they read is.
+  library ? null,
 }:
 let
   inherit (builtins)
     any
-    concatMap
-    isAttrs
-    isFunction
-    isPath
-    isString
     pathExists
     stringLength
     substring
     ;
 
-  isForeign =
-    path:
-    any (
-      root: substring 0 (stringLength root + 1) "${path}/" == "${root}/"
-    ) (map toString (foreign ++ [ builtins.storeDir ]));
+  below = path: root: substring 0 (stringLength root + 1) "${path}/" == "${root}/";
+  roots = map toString (foreign ++ [ builtins.storeDir ]);
+  isForeign = path: any (below path) roots;
+  isLibrary = path: library != null && below path (toString library);
 
   say = kind: path: value: builtins.trace "nixunits read: ${kind} ${path}" value;
   note =
@@ -42,21 +41,19 @@ let
   # The file that importing a path reads.
   fileOf = path: if pathExists "${toString path}/." then "${toString path}/default.nix" else toString path;
 
-  traced =
-    path:
-    if isForeign (toString path) then
-      import path
+  scoped =
+    names: path: plain:
+    if isLibrary (toString path) then
+      builtins.scopedImport names (fileOf path)
+    else if isForeign (toString path) then
+      plain path
     else
-      note "file" (fileOf path) (builtins.scopedImport scope path);
+      note "file" (fileOf path) (builtins.scopedImport names path);
+  traced = path: scoped scope path import;
 
   readers = {
     import = traced;
-    scopedImport =
-      more: path:
-      if isForeign (toString path) then
-        builtins.scopedImport more path
-      else
-        note "file" (fileOf path) (builtins.scopedImport (scope // more) path);
+    scopedImport = more: path: scoped (scope // more) path (builtins.scopedImport more);
     readFile = path: note "file" path (builtins.readFile path);
     readDir = path: note "dir" path (builtins.readDir path);
     pathExists = path: note "exists" path (builtins.pathExists path);
@@ -79,48 +76,7 @@ let
         value = readers.${name};
       }) (builtins.attrNames (removeAttrs known [ "import" ]))
     );
-
-  # A module whose imports by path are traced like the file it comes from.
-  module =
-    m:
-    if isPath m || (isString m && substring 0 1 m == "/") then
-      if isForeign (toString m) then
-        m
-      else
-        {
-          _file = toString m;
-          key = toString m;
-          imports = [ (module (traced m)) ];
-        }
-    else if isFunction m then
-      {
-        __functor = _: args: module (m args);
-        __functionArgs = builtins.functionArgs m;
-      }
-    else if isAttrs m && m ? __functor then
-      m
-    else if isAttrs m && m ? imports then
-      m // { imports = map module m.imports; }
-    else
-      m;
-
-  # A library whose functions that read files are traced too.
-  library =
-    lib:
-    let
-      ours = {
-        importJSON = path: builtins.fromJSON (readers.readFile path);
-        importTOML = path: builtins.fromTOML (readers.readFile path);
-        fileContents = path: lib.removeSuffix "\n" (readers.readFile path);
-        inherit (readers) readFile pathExists;
-      };
-      # Those that it has, under their names at the top and in their sets.
-      extend = set: set // builtins.intersectAttrs set ours;
-    in
-    extend lib
-    // builtins.mapAttrs (_: extend) (builtins.intersectAttrs { trivial = null; strings = null; } lib);
 in
 {
   import = traced;
-  inherit module library;
 }

@@ -228,11 +228,14 @@ for parameters in '[ ]' '{' ''; do
 done
 
 # Each thing read is told.
-mkdir -p "$T/user/dir" "$T/user/lib"
+mkdir -p "$T/user/dir" "$T/user/lib" "$T/user/tree/below" "$T/user/source" "$T/user/more"
+touch "$T/user/tree/below/file"
 echo '{ "a": 1 }' >"$T/user/data.json"
 echo text | tee "$T/user/text" "$T/user/text2" "$T/user/text3" >"$T/user/dir/file"
 echo '{ extra = builtins.readFile ./text; }' >"$T/user/imported.nix"
-echo '{ lib, ... }: { environment.etc.x.text = builtins.readFile ./text2; }' >"$T/user/module.nix"
+echo '{ lib, ... }: { imports = [ ./module2.nix ]; environment.etc.x.text = builtins.readFile ./text2; }' >"$T/user/module.nix"
+echo '{ lib, pkgs, ... }: { environment.etc.y.text = toString (lib.filesystem.listFilesRecursive ./tree)
+	+ "${lib.cleanSource ./source}${toString (pkgs.lib.attrNames (pkgs.lib.readDir ./more))}"; }' >"$T/user/module2.nix"
 echo 'builtins.readFile ../text3' >"$T/user/lib/default.nix"
 cat >"$T/user/config.nix" <<-'X'
 	{ lib, pkgs, ... }: {
@@ -247,6 +250,9 @@ X
 run evaluate "$T/user/config.nix" document
 succeeds 'a declaration of several files evaluates'
 is "$(printf '%s\n' "$err" | said | sed "s,$T/user,," | grep -v '/etc/' | sort -u)" 'dir /dir
+dir /more
+dir /tree
+dir /tree/below
 exists /nothing
 exists /nothing2
 file /config.nix
@@ -254,11 +260,18 @@ file /data.json
 file /imported.nix
 file /lib/default.nix
 file /module.nix
+file /module2.nix
 file /text
 file /text2
 file /text3
 path /dir
-path /lib' 'every file that it reads is told, each by its kind'
+path /lib
+path /source' 'every file that it reads is told, each by its kind, whoever reads it for the declaration'
+if [ -d "${NIXUNITS_NIXPKGS:-}/lib/fileset" ]; then
+	echo '{ lib, ... }: { extra = toString (lib.fileset.toList (lib.fileset.fileFilter (_: true) ./tree)); }' >"$T/user/set.nix"
+	like "$(evaluate "$T/user/set.nix" document.extra --argstr nixos "$NIXUNITS_NIXPKGS" 2>&1 | said)" "^dir $T/user/tree/below$" \
+		"so are the directories that nixpkgs' library reads"
+fi
 unlike "$(evaluate "$GOLDEN/web_default.nix" document 2>&1 >/dev/null | said)" "$REPO/nix" 'our own files are not the user'"'"'s'
 
 # What the base that containers share would tell of this one.
@@ -318,6 +331,9 @@ like "$(learns '{ properties, ... }: { config.environment.etc.x.text = propertie
 like "$(learns '{ id, ... }: { config.environment.etc.x.text = id; }' '{"a": "one"}')" ':false\}$' 'nor one of the id'
 like "$(learns '{ properties, ... }: { caps_allow = properties.a; config.systemd.services.x.serviceConfig = { ExecStart = "/x"; BindPaths = "/a"; }; }' \
 	'{"a": "CAP_SYS_ADMIN"}')" ':false\}$' 'nor one of another option that does'
+like "$(learns '{ properties, ... }: { extra = properties.a; config.environment.etc.x.text = if (builtins.tryEval properties.a).success then "a" else "b"; }' \
+	'{"a": "one"}')" '^looks' 'of one that catches what a look at a parameter gives, it is told that there was a look'
+unlike "$one" looks 'and of one without a look, none'
 unlike "$(learns '{ properties, ... }: { extra = properties.a; config.environment.etc.x.text = "x"; }')" looks \
 	'a base that looks at no parameter'
 like "$(learns "$same")" '^looks' 'one that looks'

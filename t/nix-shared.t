@@ -66,6 +66,20 @@ shared() {
 	like "$(learnt)" 'false' 'that it does is remembered'
 	host nixunits delete -f -r g h
 
+	# What is evaluated with parameters that have no values can tell, and must not be believed then.
+	host_put /root/caught.nix <<-'X'
+		{ properties, ... }: {
+		  config.environment.etc.caught.text = let name = builtins.tryEval (properties.name or "nobody"); in if name.success then name.value else "none";
+		}
+	X
+	build caught.nix k '{"id": "k", "name": "karl"}'
+	build caught.nix l '{"id": "l", "name": "lena"}'
+	is "$(etc k caught), $(etc l caught)" 'karl, lena' 'so does one that asks whether a parameter can be evaluated'
+	is "$(learnt)" 'false ' 'and it is remembered once'
+	is "$(host_sh 'ls "$1/nix/store"' "$(newest k)" | grep -c -- '-nixos-system-[^/]*[^v]$')" 1 \
+		'what was made in vain is not kept'
+	host nixunits delete -f -r k l
+
 	# Where the system looks at no parameter, the base knows it, whatever their names are.
 	host_put /root/plain.nix <<-'X'
 		{ properties, ... }: { extra = properties.extra or ""; config.environment.etc.plain.text = "plain"; }

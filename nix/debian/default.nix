@@ -21,7 +21,8 @@
 let
   debian = import ./dpkg.nix {
     inherit lib system;
-    index = if lib.isAttrs dpkg then dpkg else lib.importJSON dpkg;
+    # (Not by `lib', which tells what it reads for the user.)
+    index = if lib.isAttrs dpkg then dpkg else builtins.fromJSON (builtins.readFile dpkg);
     inherit (table) ignored;
   };
   table = import ./packages.nix {

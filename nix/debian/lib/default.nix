@@ -27,6 +27,7 @@ let
       sources = {
         inherit (trivial) cleanSource cleanSourceWith;
       };
+      filesystem = { inherit (trivial) listFilesRecursive; };
       inherit (meta)
         getExe
         getExe'

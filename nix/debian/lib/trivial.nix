@@ -102,6 +102,11 @@
     bad = lib.subtractLists valid given;
   in if bad == [ ] then x: x else throw "${msg}: ${toString bad} is not one of ${toString valid}";
 
+  listFilesRecursive = dir: lib.concatLists (
+    lib.mapAttrsToList (
+      name: type: if type == "directory" then lib.listFilesRecursive (dir + "/${name}") else [ (dir + "/${name}") ]
+    ) (builtins.readDir dir)
+  );
   cleanSourceWith = { src, filter ? _: _: true, name ? "source" }: builtins.path { inherit name filter; path = src; };
   cleanSource = src: lib.cleanSourceWith {
     inherit src;
