@@ -28,18 +28,23 @@ let
     description = what;
   };
 
+  # The number that a string of digits is. (Leading zeros are no octal number, and none of
+  # toInt's either.) What is none stays as it is: then the option's type refuses it, by name.
+  toNumber =
+    s:
+    let
+      digits = if lib.isString s then builtins.match "0*([0-9]{1,18})" s else null;
+    in
+    if digits == null then s else lib.toInt (lib.head digits);
+  integer = types.coercedTo types.str toNumber types.int // {
+    description = "integer, or a string of one";
+  };
   # A number that a JSON file may hold as a string; null, "" and 0 are none.
   number = types.coercedTo (types.either types.str types.int) (
-    v:
-    if v == "" || v == "0" || v == 0 then
-      null
-    else if lib.isInt v then
-      v
-    else if builtins.match "[0-9]+" v != null then
-      lib.toInt v
-    else
-      throw "${builtins.toJSON v} is not a number"
-  ) (types.nullOr types.int);
+    v: let n = toNumber v; in if n == "" || n == 0 then null else n
+  ) (types.nullOr types.int) // {
+    description = "null, or integer, or a string of one";
+  };
 
   # "src", "src:dst", "src:dst:ro"
   parseBind =
@@ -118,8 +123,6 @@ let
     let
       m = builtins.match "((tcp|udp):)?(([0-9]+[.][0-9.]+|[[]([0-9a-fA-F:.]+)]):)?([0-9]+)(:([0-9]+))?" s;
       part = lib.elemAt m;
-      # Leading zeros are no octal number, and none of toInt's either.
-      toNumber = n: lib.toInt (lib.head (builtins.match "0*([0-9]+)" n));
     in
     if m == null then
       throw "network.forward: ${builtins.toJSON s}: expected \"tcp:8080\", \"tcp:8080:80\" or \"udp:[2001:db8::1]:53:53\""
@@ -185,11 +188,12 @@ let
         text:
         let
           m = builtins.match "([0-9]+)([KMG]?)" text;
+          n = if m == null then null else toNumber (lib.head m);
         in
-        if m == null then
-          throw "limits.memory: \"${text}\": expected a number with K, M or G"
+        if !lib.isInt n then
+          throw "limits.memory: ${builtins.toJSON text}: expected a number with K, M or G"
         else
-          builtins.fromJSON (builtins.elemAt m 0) * factors.${builtins.elemAt m 1};
+          n * factors.${lib.last m};
     in
     types.coercedTo types.str parse types.ints.positive;
 
@@ -260,7 +264,7 @@ let
                 description = "The VLAN tag of the port; null: untagged.";
               };
               trunks = mkOption {
-                type = types.listOf types.int;
+                type = listOr integer;
                 default = [ ];
                 example = [ 10 20 ];
                 description = "The VLANs that the port takes tagged, of no `vlan` then; none: all.";
@@ -396,7 +400,8 @@ in
     preCheckNetReadyScript = maybe (types.nullOr (types.either types.path text)) {
       description = ''
         A program of the container, or shell commands, that must succeed before the
-        network counts as ready, within 90 s of the container's start.
+        network counts as ready, within 90 s of the container's start. What begins
+        with "/" and has no blanks is a program's path.
       '';
     };
 

@@ -22,7 +22,13 @@ let
   interface =
     name: i:
     let
-      ovs = if i.ovs == null || i.ovs.bridge == null then null else { inherit (i.ovs) bridge vlan trunks; };
+      ovs =
+        if i.ovs == null || i.ovs == { bridge = null; vlan = null; trunks = [ ]; } then
+          null
+        else if i.ovs.bridge == null then
+          throw "network.interfaces.${name}.ovs.bridge is not given, but a VLAN of its port is"
+        else
+          { inherit (i.ovs) bridge vlan trunks; };
     in
     {
       kind =
@@ -90,7 +96,7 @@ in
     in
     if check == null || check == "" then
       null
-    else if lib.types.path.check check then
+    else if !lib.isString check || builtins.match "/[^ \t\n]*" check != null then
       "${check}"
     else
       "${pkgs.writeShellScript "ready-check" check}";

@@ -161,10 +161,28 @@ gives '{ network.interfaces.e.ovs = { bridge = "br0"; vlan = 0; }; }' network.in
 	'{"bridge": "br0", "vlan": null, "trunks": []}' 'VLAN 0: untagged'
 gives '{ network.interfaces.e.ovs = { bridge = "br0"; trunks = [ 10 20 ]; }; }' network.interfaces.e.ovs \
 	'{"bridge": "br0", "vlan": null, "trunks": [10, 20]}'
+for trunks in '"10 20"' '[ "10" "020" ]'; do
+	gives "{ network.interfaces.e.ovs = { bridge = \"br0\"; trunks = $trunks; }; }" network.interfaces.e.ovs.trunks '[10, 20]'
+done
 gives '{ network.interfaces.e.ovs.bridge = ""; }' network.interfaces.e.ovs null 'no bridge: no port'
+gives '{ network.interfaces.e.ovs = { bridge = ""; vlan = 0; trunks = ""; }; }' network.interfaces.e.ovs null 'nor with a VLAN of 0'
+for some in 'vlan = 356' 'trunks = [ 1 ]'; do
+	refuses "{ network.interfaces.e.ovs.$some; }" network.interfaces.e.kind 'network.interfaces.e.ovs.bridge is not given'
+done
+gives '{ network.interfaces.e = { kind = "vlan"; vlan = "0356"; }; }' network.interfaces.e.vlan 356
+gives '{ network.interfaces.e.mtu = "00"; }' network.interfaces.e.mtu null
+gives '{ network.forward = "tcp:0080"; }' network.forward \
+	'[{"protocol": "tcp", "address": null, "hostPort": 80, "port": 80}]'
+gives '{ limits.memory = "0512K"; }' limits.memory 524288
 gives '{ preCheckNetReadyScript = "/bin/true"; }' readyCheck '"/bin/true"'
 like "$(declared '{ preCheckNetReadyScript = "true"; }' document.readyCheck 2>/dev/null)" \
 	'^"/nix/store/.*-ready-check"$' 'preCheckNetReadyScript as shell commands'
+for command in '"/bin/ping -c1 10.0.0.1"' '"/bin/a\n/bin/b"' '"/bin/a\t-b"'; do
+	like "$(declared "{ preCheckNetReadyScript = $command; }" document.readyCheck 2>/dev/null)" \
+		'^"/nix/store/.*-ready-check"$' "$command is no program's path"
+done
+echo true >"$T/ready"
+like "$(declared '{ preCheckNetReadyScript = ./ready; }' document.readyCheck 2>/dev/null)" '^"/nix/store/.*-ready"$' 'a file is'
 
 # The kind of an interface.
 kind() { gives "{ network.interfaces.$1; }" "network.interfaces.${1%%[. ]*}.kind" "\"$2\"" "$1: $2"; }
@@ -212,7 +230,15 @@ refuses '{ bind = "/a:"; }' bind 'bind: "/a:": expected'
 refuses '{ bind = [ { target = "/a"; } ]; }' bind 'source. is used but not defined|used but has no value'
 refuses '{ sysctl = "a b"; }' sysctl 'sysctl: "a b": expected'
 refuses '{ netns_path = "/a"; network.netns_path = "/b"; }' network 'differ: /a, /b'
-refuses '{ network.interfaces.e.mtu = "big"; }' network '"big" is not a number'
+for value in '"big"' '"1400 "' '"99999999999999999999"' true; do
+	refuses "{ network.interfaces.e.mtu = $value; }" network 'option .network.interfaces.e.mtu. is not of type'
+	like "$err" "declared.nix.: $value" 'and the value'
+done
+refuses '{ network.interfaces.e.ovs = { bridge = "b"; trunks = "10 x"; }; }' network 'network.interfaces.e.ovs.trunks.* is not of type'
+refuses '{ network.interfaces.e.macvlan.vrid = "x"; }' network 'option .network.interfaces.e.macvlan.vrid. is not'
+for value in 512Mi 99999999999999999999 M; do
+	refuses "{ limits.memory = \"$value\"; }" limits "limits.memory: \"$value\": expected a number"
+done
 refuses '[ ]' '' 'a declaration is a set'
 refuses '{ id = "other"; }' id 'option `id. is read-only'
 refuses '{ config.services.nginx.enable = true; }' system 'apt-get install nginx$' 'a Debian package that the host lacks'
