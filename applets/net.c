@@ -136,7 +136,7 @@ static int up(const struct args *a)
 static int remove_links(const struct args *a, const char *id)
 {
 	autoclose int netns = -1;
-	size_t n, inside = 0;
+	size_t n;
 	struct machine m;
 	struct err e;
 
@@ -145,9 +145,8 @@ static int remove_links(const struct args *a, const char *id)
 		netns = open_netns(a, id, &e);
 	if (netns < 0 && (a->netns || a->pid))
 		return fail(id, &e);
-	if ((netns >= 0 && net_down_inside(id, netns, &inside, &e) < 0) || net_down(id, &n, &e) < 0)
+	if (net_down(id, netns, &n, &e) < 0)
 		return fail(id, &e);
-	n += inside;
 	if (a->json)
 		printf("{\"id\": \"%s\", \"removed\": %zu}\n", id, n);
 	else

@@ -472,7 +472,7 @@ int life_delete(const char *id, bool data, struct err *e)
 	if (life_enabled(id) && life_enable(id, false, e) < 0)
 		return -1;
 	SYSTEMCTL(id, true, e, "reset-failed");
-	if (net_down(id, NULL, e) < 0 || hosts_remove(id, e) < 0 ||
+	if (net_down(id, -1, NULL, e) < 0 || hosts_remove(id, e) < 0 ||
 	    remove_directory(id, data, dir, e) < 0 || uid_free(id, e) < 0)
 		return err_wrap(e, "%s: ", id);
 	hosts_refresh();

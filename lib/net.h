@@ -55,12 +55,11 @@ int net_drift(const struct unit *u, int netns_fd, cJSON **list, struct err *e);
  * each. It is said, not changed: the host's routing is its own. */
 void net_advice(const struct unit *u, struct strv *lines);
 /* Removes the unit's links and Open vSwitch ports from the host, and with them the
- * container's ends and all addresses and routes on both. Needs the id alone. *n (may be
- * NULL): how many there were. */
-int net_down(const char *id, size_t *n, struct err *e);
-/* The part of it that is inside a container which still runs, to be done before: vlans
- * and macvlans are removed, links of the host that had moved in go back. */
-int net_down_inside(const char *id, int netns_fd, size_t *n, struct err *e);
+ * container's ends and all addresses and routes on both. Needs the id alone. Where the
+ * container still runs, its namespace (else -1): links in it that bear our mark are removed,
+ * those of the host's hardware go back. *n (may be NULL): how many there were. Return 0; -1
+ * and e, which says what failed first: the rest is done nevertheless. */
+int net_down(const char *id, int netns_fd, size_t *n, struct err *e);
 
 /* The live state: links, addresses and routes of the namespace (-1: the caller's). */
 int net_live(int netns_fd, struct live *live, struct err *e);

@@ -29,29 +29,30 @@ static uint32_t free_group(const struct live *live)
 /* The kernel takes some 20 ms to remove a link, in which it waits for all its CPUs to
  * have seen it, and hardly more for a group of a hundred: so ours are put into a group
  * of their own first. */
-static void put_removal(const struct live *live, const char *id, struct nl_batch *b, size_t *n)
+static size_t put_removal(const struct live *live, const char *id, bool inside, struct nl_batch *b)
 {
 	uint32_t group = free_group(live);
+	size_t n = 0;
 
-	*n = 0;
 	for (size_t i = 0; i < live->n_links; i++) {
-		struct ifinfomsg m = { .ifi_index = live->links[i].index };
+		const struct live_link *l = &live->links[i];
+		struct ifinfomsg m = { .ifi_index = l->index };
+		bool goes = inside ? net_removable(l) : streq(l->kind, "veth");
 
-		if (!net_ours(&live->links[i], id))
+		if (!net_ours(l, id) || (inside && !goes))
 			continue;
 		struct nlmsghdr *h = nl_add(b, RTM_SETLINK, 0, &m, sizeof(m));
-		if (streq(live->links[i].kind, "veth")) {
+		if (goes)
 			mnl_attr_put_u32(h, IFLA_GROUP, group);
-			++*n;
-		} else {
-			/* The host's own, back from a container that ended. */
+		else /* The host's own, back from a container that ended. */
 			mnl_attr_put_strz(h, IFLA_IFALIAS, "");
-		}
+		n += goes;
 	}
-	if (*n)
+	if (n)
 		mnl_attr_put_u32(nl_add(b, RTM_DELLINK, 0, &(struct ifinfomsg){ 0 },
 					sizeof(struct ifinfomsg)),
 				 IFLA_GROUP, group);
+	return n;
 }
 
 static int run_removal(struct nl *nl, struct nl_batch *b, const char *id, struct err *e)
@@ -77,7 +78,7 @@ static int down_links(const char *id, size_t *n, struct err *e)
 
 	if (nl_open(&nl, -1, e) < 0 || live_links(&nl, &live, e) < 0)
 		return -1;
-	put_removal(&live, id, &b, n);
+	*n += put_removal(&live, id, false, &b);
 	return run_removal(&nl, &b, id, e);
 }
 
@@ -102,61 +103,54 @@ static int down_ports(const char *id, size_t *n, struct err *e)
 	return count ? ovs_change(id, p.v, p.n, &silent, e) : 0;
 }
 
-int net_down(const char *id, size_t *n, struct err *e)
+static int down_inside(const char *id, int netns_fd, size_t *n, struct err *e)
 {
-	size_t count = 0;
-
-	if (!n)
-		n = &count;
-	return down_links(id, n, e) < 0 || down_ports(id, n, e) < 0 || forward_remove(id, e) < 0 ? -1 :
-												 0;
-}
-
-/* Whether a link in the container is a tap that Open vSwitch's process made for a port. */
-static bool is_port_link(const struct live_link *l, const char *id, const struct ovs_port *v,
-			 size_t n)
-{
-	const char *name = l->alias + strlen("nixunits:") + strlen(id) + 1;
-
-	for (size_t i = 0; streq(l->kind, "tun") && i < n; i++)
-		if (streq(v[i].iface, name))
-			return true;
-	return false;
-}
-
-int net_down_inside(const char *id, int netns_fd, size_t *n, struct err *e)
-{
-	autoclose int host = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	autoclose int host_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	autonl struct nl host_nl = { .fd = -1 };
 	autonl struct nl nl = { .fd = -1 };
+	autolive struct live host = { 0 };
 	autolive struct live live = { 0 };
 	autobatch struct nl_batch gone = { 0 };
 	autobatch struct nl_batch back = { 0 };
-	autofree struct ovs_port *ports = NULL;
-	size_t n_ports = 0;
+	struct err more;
 
-	if (host < 0)
+	if (host_fd < 0)
 		return err_errno(e, "/proc/thread-self/ns/net");
 	if (nl_open(&nl, netns_fd, e) < 0 || live_links(&nl, &live, e) < 0 ||
-	    (ovs_present() && ovs_ports(id, &ports, &n_ports, e) < 0))
+	    nl_open(&host_nl, -1, e) < 0 || live_links(&host_nl, &host, e) < 0)
 		return -1;
+	/* (The other end of a veth bears no mark: it goes with the one on the host.) */
+	*n += put_removal(&live, id, true, &gone);
 	for (size_t i = 0; i < live.n_links; i++) {
 		const struct live_link *l = &live.links[i];
 		struct ifinfomsg m = { .ifi_index = l->index };
 
-		/* A port that the kernel made goes with its entry in the database. (The other
-		 * end of a veth bears no mark: it goes with the one on the host.) */
-		if (!net_ours(l, id) || streq(l->kind, "openvswitch"))
+		if (!net_ours(l, id) || !l->hardware)
 			continue;
-		if (streq(l->kind, "macvlan") || streq(l->kind, "vlan") ||
-		    is_port_link(l, id, ports, n_ports)) {
-			nl_add(&gone, RTM_DELLINK, 0, &m, sizeof(m));
-			continue;
-		}
 		struct nlmsghdr *h = nl_add(&back, RTM_SETLINK, 0, &m, sizeof(m));
-		mnl_attr_put_u32(h, IFLA_NET_NS_FD, host);
+		mnl_attr_put_u32(h, IFLA_NET_NS_FD, host_fd);
 		mnl_attr_put_strz(h, IFLA_IFALIAS, "");
+		if (live_link(&host, l->name))
+			mnl_attr_put_strz(h, IFLA_IFNAME, NET_ANY_NAME);
 	}
-	if (n)
-		*n = gone.count + back.count;
-	return run_removal(&nl, &gone, id, e) < 0 || run_removal(&nl, &back, id, e) < 0 ? -1 : 0;
+	*n += back.count;
+	int ret = run_removal(&nl, &gone, id, e);
+	return run_removal(&nl, &back, id, ret < 0 ? &more : e) < 0 ? -1 : ret;
+}
+
+/* All of it, whatever fails: what is inside, the container may have laid in our way. */
+int net_down(const char *id, int netns_fd, size_t *n, struct err *e)
+{
+	size_t count = 0;
+	struct err more;
+
+	if (!n)
+		n = &count;
+	*n = 0;
+	int ret = netns_fd < 0 ? 0 : down_inside(id, netns_fd, n, e);
+	if (down_links(id, n, ret < 0 ? &more : e) < 0)
+		ret = -1;
+	if (down_ports(id, n, ret < 0 ? &more : e) < 0)
+		ret = -1;
+	return forward_remove(id, ret < 0 ? &more : e) < 0 ? -1 : ret;
 }

@@ -119,6 +119,9 @@ static void on_link(const struct nlmsghdr *h, void *data)
 		case IFLA_AF_SPEC:
 			l.own_arp = own_arp(a);
 			break;
+		case IFLA_PARENT_DEV_BUS_NAME:
+			l.hardware = true;
+			break;
 		case IFLA_LINKINFO:
 			link_info(a, &l);
 			break;

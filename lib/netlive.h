@@ -22,6 +22,7 @@ struct live_link {
 	int peer;   /* index of the other end, in whatever namespace; 0: none */
 	int master; /* index of the bridge it is a port of; 0: none */
 	int vlan;   /* 802.1q id of a link of kind vlan; 0: another kind */
+	bool hardware; /* of a device on a bus of this machine: by rtnetlink nobody makes one */
 	unsigned int group;
 	bool own_arp; /* answers ARP for its own addresses only (NET_SET_ARP) */
 };

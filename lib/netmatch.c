@@ -275,28 +275,14 @@ static size_t kept_links(const struct session *s, enum net_where where, int *kep
 	return n;
 }
 
-/* Whether l, in the container, was made by Open vSwitch's process for a port of ours, or
- * for one that we are about to make again. */
-static bool is_ports(const struct session *s, const struct live_link *l)
-{
-	char alias[NET_ALIAS];
-
-	for (size_t i = 0; i < s->n_ports; i++)
-		if (streq(l->alias, net_alias(s->u->id, s->ports[i].iface, alias)))
-			return true;
-	for (size_t i = 0; i < s->u->net.n_ifaces; i++)
-		if (s->u->net.ifaces[i].kind == IFACE_OVS &&
-		    streq(l->alias, net_alias(s->u->id, s->u->net.ifaces[i].name, alias)))
-			return true;
-	return false;
-}
-
-/* A link of the host's that an earlier declaration took: it goes back. */
+/* A link of the host's that an earlier declaration took: it goes back, as "dev0" or the like
+ * where its name is another's by now. */
 static void return_link(struct session *s, const struct live_link *l)
 {
+	bool taken = live_link(&s->live[NET_HOST], l->name);
 	struct net_op op = { .what = NET_LINK_MOVE, .where = NET_CONTAINER, .index = l->index };
 
-	memcpy(op.link, l->name, sizeof(op.link));
+	memcpy(op.link, taken ? NET_ANY_NAME : l->name, taken ? sizeof(NET_ANY_NAME) : sizeof(op.link));
 	net_plan_add(&s->todo, &op);
 }
 
@@ -312,16 +298,14 @@ static void remove_leftovers(struct session *s)
 
 		for (size_t i = 0; i < live->n_links; i++) {
 			const struct live_link *l = &live->links[i];
-			bool veth = streq(l->kind, "veth");
-			bool tap = streq(l->kind, "tun") && is_ports(s, l);
 
 			if (!net_ours(l, s->u->id) ||
 			    bsearch(&l->index, kept, n, sizeof(*kept), by_index))
 				continue;
-			if (where == NET_HOST ? veth : is_upper(l) || tap)
-				remove_link(s, where, l);
-			else if (where == NET_CONTAINER && !streq(l->kind, "openvswitch"))
+			if (where == NET_CONTAINER && l->hardware)
 				return_link(s, l);
+			else if (where == NET_HOST ? streq(l->kind, "veth") : net_removable(l))
+				remove_link(s, where, l);
 		}
 	}
 	for (size_t i = 0; i < s->n_ports; i++) {

@@ -42,6 +42,13 @@ bool net_ours(const struct live_link *l, const char *id)
 	return starts_with(l->alias, net_alias(id, "", prefix));
 }
 
+/* A port that the kernel made for Open vSwitch goes with its entry in the database; what has no
+ * kind, such as the loopback, stays. */
+bool net_removable(const struct live_link *l)
+{
+	return l->kind[0] && !l->hardware && !streq(l->kind, "openvswitch");
+}
+
 static bool has_kind(const struct unit *u, enum iface_kind kind)
 {
 	for (size_t i = 0; i < u->net.n_ifaces; i++)

@@ -16,6 +16,7 @@
 #include "nl.h"
 #include "unit.h"
 
+#define NET_ANY_NAME "dev%d" /* the kernel puts a number in it, as for what a namespace leaves */
 #define NET_METRIC6 1024 /* the kernel's for an IPv6 route without one */
 
 /* One link of a declared interface. */
@@ -63,6 +64,9 @@ void session_free(struct session *s);
 
 /* Whether a link bears the mark of unit id. */
 bool net_ours(const struct live_link *l, const char *id);
+/* Whether one in the container that bears it can be removed there. What is no hardware's never
+ * goes to the host: the mark, and all else about it, may be the container's own work. */
+bool net_removable(const struct live_link *l);
 /* Whether the alias says that l is this interface's, or, with `none`, says nothing:
  * what was made a moment before we were killed has none yet. */
 bool session_marked(const struct session *s, const struct iface *f, const struct live_link *l,

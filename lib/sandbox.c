@@ -638,7 +638,7 @@ static void tidy(struct run *r)
 		proc_wait(r->pid);
 	}
 	if (r->netns >= 0 && (u->net.n_ifaces || u->net.n_forwards) &&
-	    (net_down_inside(u->id, r->netns, NULL, &e) < 0 || net_down(u->id, NULL, &e) < 0))
+	    net_down(u->id, r->netns, NULL, &e) < 0)
 		warn("%s: %s", u->id, e.text);
 	/* From then on another can start, in a cgroup of the same name. */
 	leaf_remove(&r->leaf);

@@ -484,14 +484,15 @@ in_host nft delete table inet others
 
 # ---- macvlan, VLAN, a link of the host's own ----
 
-ip -n $H link add up0 type veth peer name up1
-ip -n $H link set up0 up
-ip -n $H link set up1 up
 ip netns add ${E}w
 at_exit ip netns del ${E}w
-ip -n $H link set up1 netns ${E}w
-ip -n ${E}w link set up1 up
-ip -n ${E}w addr add 10.3.0.1/24 dev up1
+uplink() {	# up0 of the host, with up1 behind it
+	ip -n $H link add up0 index 9000 address 02:00:00:00:30:02 type veth peer name up1 netns ${E}w
+	ip -n $H link set up0 up
+	ip -n ${E}w link set up1 up
+	ip -n ${E}w addr add 10.3.0.1/24 dev up1
+}
+uplink
 before=$(state)
 unit mv "{'interfaces': {'eth0': {'kind': 'macvlan', 'parent': 'up0', 'ip4': ['10.3.0.2/24'],
 	'mac': '02:00:00:00:00:08', 'mtu': 1400}}}"
@@ -590,10 +591,10 @@ net up vrrp $C
 net check vrrp $C
 is "$status:$out" 0: 'up repairs'
 net down vrrp $C
-ip -n $H link set up0 up
-is "$(links $C) $(state | sed "s/\"ifindex\":[0-9]*,//")" "lo $with_bridge" 'down leaves nothing'
+not_ok 'down removes a link of the host that is no hardware' ip -n $H link show up0
+uplink
+is "$(links $C) $(state | sed "s/\"ifindex\":[0-9]*,//")" "lo $with_bridge" 'and leaves nothing'
 ip -n $H link del br2
-ip -n ${E}w addr del 10.14.0.1/24 dev up1
 
 ip -n $H addr add 10.3.0.9/24 dev up0
 ip -n $H route add 10.33.0.0/16 via 10.3.0.1
@@ -625,10 +626,32 @@ is "$status $out" '1 container: up0: link: declared null, live "up0"' 'check: de
 unit thief "{'interfaces': {'up0': {'kind': 'host'}}}"
 net up thief $D
 is "$err" 'nu-net: thief: interface up0: no such link on the host' 'it is not there for another unit'
-net down nic $C
-is "$status $(links $C)" '0 lo' 'down gives it back'
-is "$(ip -n $H -j link show up0 | jq -r '.[0].ifalias')" null 'without our mark'
-ip -n $H link set up0 mtu 1500 up
+net up nolink $C
+is "$status $(links $C) $(links $H | grep -c up0)" '0 lo 0' 'up removes it: it could be of its own making'
+uplink
+
+# A container with CAP_NET_ADMIN writes our mark on links of its own.
+before=$(state)
+unit rogue "{'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.6.0.2/31'], 'hostIp4': ['10.6.0.3/31']}}}" \
+	"'CAP_NET_ADMIN'"
+net up rogue $C
+with_veth=$(state)
+rogue() {
+	ip -n $C link add en9 type veth peer name mine
+	ip -n $C link add up0 type veth peer name too
+	for link in lo en9 up0; do
+		ip -n $C link set $link alias nixunits:rogue:$link
+	done
+}
+rogue
+net up rogue $C
+is "$status $(links $C)" '0 lo veth' 'links with a forged mark go'
+is "$(state)" "$with_veth" 'and none of them to the host'
+rogue
+net down rogue $C
+is "$status $(links $C)" '0 lo' 'down removes them too, one named as a link of the host as well'
+is "$(state)" "$before" 'and leaves the host as it was'
+ip -n $C link set lo alias ''
 ip -n $H addr add 10.3.0.9/24 dev up0
 ip -n $H route add 10.33.0.0/16 via 10.3.0.1
 
