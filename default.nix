@@ -29,6 +29,7 @@ in
         inherit pkgs;
         inherit (pkgs) lib;
         inherit (pkgs.stdenv.hostPlatform) system;
+        toolbox = nixunits-static;
         evalConfig = import (pkgs.path + "/nixos/lib/eval-config.nix");
       }
       // args

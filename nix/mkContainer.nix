@@ -37,27 +37,10 @@ let
   evaluate =
     id: properties:
     let
-      # A declaration is no module by itself: its `config' is an option here. Its imports
-      # are declarations too.
-      toModule =
-        file: declaration:
-        { config, ... }:
-        let
-          d = (lib.toFunction declaration) {
-            inherit lib pkgs properties id config;
-          };
-        in
-        if !lib.isAttrs d then
-          throw "${toString file}: a declaration is a set, or a function to one, not a ${builtins.typeOf d}"
-        else
-          {
-            _file = toString file;
-            imports = map (
-              i: if lib.isAttrs i || lib.isFunction i then toModule file i else toModule i (read i)
-            ) (d.imports or [ ]);
-            config = removeAttrs d [ "imports" ];
-          };
-
+      toModule = import ./declaration.nix {
+        inherit lib read;
+        arguments = _: { inherit lib pkgs properties id; };
+      };
       outer = lib.evalModules {
         specialArgs = { inherit id; };
         modules = [

@@ -10,6 +10,14 @@
   toolbox ? null,
   extraModules ? [ ],
 }:
+let
+  # Nobody else in the container knows when its network is ready.
+  promised =
+    lib.optional (config.systemdDeps != [ ]) "systemdDeps"
+    ++ lib.optional (!lib.elem config.preCheckNetReadyScript [ null "" ]) "preCheckNetReadyScript";
+in
+lib.throwIf (toolbox == null && promised != [ ])
+  "${lib.concatStringsSep ", " promised}: only a nixunits inside the container waits for its network, and that is a static one"
 evalConfig {
   inherit lib system;
   specialArgs = config.specialArgs;

@@ -95,18 +95,33 @@ active' 'a service is ready when it says so on the bus'
 
 	# The module for NixOS hosts, in one.
 	host_sh '/src/t/real/index >/root/dpkg.json'
-	run host nix-instantiate --eval --strict --json --arg tree /var/tmp/tree --arg dpkg /root/dpkg.json --arg toolbox null \
-		/src/t/real/nixos-host.nix
+	run host nix-instantiate --eval --strict --json --arg tree /var/tmp/tree --arg dpkg /root/dpkg.json \
+		--argstr toolbox /usr/local/bin/nixunits /src/t/real/nixos-host.nix
 	succeeds 'a NixOS host with units evaluates'
 	part() { printf '%s' "$out" | jq -c "$1"; }
 	is "$(part .failed)" '[]' 'no assertion fails'
 	is "$(part '.documents | keys')" '["nixunits/other.json","nixunits/web2.json"]' 'each unit has its document'
 	is "$(part .wants)" \
 		'{"nixunits@.service":[],"nixunits@other.service":[],"nixunits@web2.service":["multi-user.target"]}' \
-		'and adds to the template'
+		'and its drop-in'
 	like "$(part '.units["nixunits@web2.service"]')" 'PATH=[^"]*/nix/store/[a-z0-9]*-systemd-' 'with the programs it needs'
+	like "$(part '.units["nixunits@web2.service"]')" 'PATH=[^"]*/nix/store/[a-z0-9]*-openvswitch-' \
+		'and Open vSwitch, which this host has'
+	like "$(part .denied)" '"nu-\*"' 'dhcpcd leaves the veths alone'
+	is "$(part .networkd)" '{}' 'of systemd-networkd there is nothing where the host has none'
 	like "$(part .rules)" 'NM_UNMANAGED' 'the udev rule is there'
 	is "$(part '.extraRules | map(select(.groups == ["nixunits"])) | length')" 1 "and sudo's"
+	# switch-to-configuration(8) stops what has no file any more.
+	files() {
+		run host nix-build --no-out-link --arg tree /var/tmp/tree --arg dpkg /root/dpkg.json \
+			--argstr toolbox /usr/local/bin/nixunits "$@" -A files /src/t/real/nixos-host.nix
+		host_sh 'cd "$1"; for f in nixunits@*; do [ -f "$f" ] && echo "$f"; done; ls nixunits@web2.service.d' "$out" | tr '\n' ' '
+	}
+	host_sh 'mkdir -p /etc/nix; cp /src/t/real/nix.conf /etc/nix/; mkdir -p /nix /var/nix; mount --bind /var/nix /nix'
+	is "$(files)" 'nixunits@.service nixunits@other.service nixunits@web2.service overrides.conf ' \
+		'a unit has a file of its own, and the drop-in'
+	is "$(files --arg without '[ "other" ]')" 'nixunits@.service nixunits@web2.service overrides.conf ' \
+		'without its declaration the file is gone'
 }
 
 each_suite services

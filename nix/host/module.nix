@@ -12,38 +12,62 @@ let
   units = config.nixunits;
   names = lib.attrNames units;
 
-  unitType = types.submodule (
-    { name, ... }:
-    {
-      imports = [ ../options.nix ];
-      options.nixpkgs = mkOption {
-        type = types.path;
-        default = pkgs.path;
-        defaultText = lib.literalExpression "pkgs.path";
-        description = "The nixpkgs that the container is made of: by default, the host's.";
+  isHosts = tree: toString tree == toString pkgs.path;
+  packages =
+    tree:
+    if isHosts tree then
+      pkgs
+    else
+      import tree {
+        inherit (pkgs.stdenv.hostPlatform) system;
+        config = { };
+        overlays = [ ];
       };
-      config._module.args.id = name;
-    }
-  );
+
+  toModule = import ../declaration.nix {
+    inherit lib;
+    arguments = unit: {
+      inherit lib;
+      inherit (unit) id properties;
+      pkgs = packages unit.nixpkgs;
+    };
+  };
+  unitType =
+    types.coercedTo types.raw (toModule null) (
+      types.submodule (
+        { name, ... }:
+        {
+          imports = [ ../options.nix ];
+          options.properties = mkOption {
+            type = types.attrsOf types.anything;
+            default = { };
+            example = lib.literalExpression "lib.importJSON ./web2.json";
+            description = ''
+              The parameters of the declaration, where it is a function or imports one. What it
+              imports can't depend on them.
+            '';
+          };
+          options.nixpkgs = mkOption {
+            type = types.path;
+            default = pkgs.path;
+            defaultText = lib.literalExpression "pkgs.path";
+            description = "The nixpkgs that the container is made of: by default, the host's.";
+          };
+          config._module.args.id = name;
+        }
+      )
+    )
+    // {
+      description = "declaration";
+    };
 
   document =
     unit:
     let
-      same = toString unit.nixpkgs == toString pkgs.path;
       tree = unit.nixpkgs;
-      guestLib = if same then lib else import (tree + "/lib");
-      guestPkgs =
-        if same then
-          pkgs
-        else
-          import tree {
-            inherit (pkgs.stdenv.hostPlatform) system;
-            config = { };
-            overlays = [ ];
-          };
       guest = import ../system.nix {
-        lib = guestLib;
-        pkgs = guestPkgs;
+        lib = if isHosts tree then lib else import (tree + "/lib");
+        pkgs = packages tree;
         inherit (pkgs.stdenv.hostPlatform) system;
         evalConfig = import (tree + "/nixos/lib/eval-config.nix");
         config = unit;
@@ -54,10 +78,37 @@ let
       inherit lib pkgs guest;
       config = unit;
     };
-  files = lib.mapAttrs (name: unit: pkgs.writeText "${name}.json" (builtins.toJSON (document unit))) units;
+  # Checked when the host is built, and not when the container starts; what the document names
+  # need not be there for that.
+  file =
+    name: unit:
+    let
+      json = builtins.toJSON (document unit);
+    in
+    pkgs.runCommandLocal "${name}.json" {
+      document = pkgs.writeText "${name}.json" json;
+      checked = lib.optional (pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform) (
+        pkgs.runCommandLocal "nixunits.${name}" {
+          document = pkgs.writeText "${name}.json" (builtins.unsafeDiscardStringContext json);
+        } "${cfg.package}/bin/nixunits net plan - <$document >$out"
+      );
+    } "cp $document $out";
+  files = lib.mapAttrs file units;
+
+  # Each unit has a file of its own, not only the template's and a drop-in: when it is gone from
+  # the configuration, its file is gone, and so a switch stops it. Else it would be taken for
+  # one that has changed, and be started again.
+  unitFiles = pkgs.runCommandLocal "nixunits-units" { } ''
+    mkdir -p $out/lib/systemd/system
+    for name in ${toString names}; do
+      cp ${cfg.package}/lib/systemd/system/nixunits@.service $out/lib/systemd/system/nixunits@$name.service
+    done
+  '';
 
   # What nixunits calls by name.
-  path = [ config.systemd.package pkgs.iproute2 pkgs.nftables ];
+  path =
+    [ config.systemd.package pkgs.iproute2 pkgs.nftables ]
+    ++ lib.optional config.virtualisation.vswitch.enable config.virtualisation.vswitch.package;
   nixunits = "/run/current-system/sw/bin/nixunits";
 in
 {
@@ -74,7 +125,10 @@ in
         };
       }
     '';
-    description = "The containers of this host, by their ids. Each is a declaration, as for `nixunits build`.";
+    description = ''
+      The containers of this host, by their ids. Each is a declaration as `nixunits build` takes
+      it, or the file of one.
+    '';
   };
   options.programs.nixunits = {
     enable = mkOption {
@@ -85,17 +139,21 @@ in
     };
     package = mkOption {
       type = types.package;
-      default = pkgs.callPackage ../package.nix { };
-      defaultText = lib.literalMD "this repository's, of the host's packages";
-      description = "nixunits, for the host.";
+      default = if cfg.toolbox != null then cfg.toolbox else pkgs.callPackage ../package.nix { };
+      defaultText = lib.literalMD "the toolbox; without one this repository's, of the host's packages";
+      description = ''
+        nixunits, for the host. What it builds by hand gets it inside, to wait for the network, if
+        it is static.
+      '';
     };
     toolbox = mkOption {
       type = types.nullOr types.package;
       default = pkgs.pkgsStatic.callPackage ../package.nix { static = true; };
-      defaultText = lib.literalMD "the same, linked statically";
+      defaultText = lib.literalMD "this repository's, of the host's packages, linked statically";
       description = ''
         nixunits, for the containers: a static one, which waits for the network inside. null: their
-        services are not held back until it is complete.
+        services are not held back until it is complete, and none may ask for that by
+        `systemdDeps` or `preCheckNetReadyScript`.
       '';
     };
     group = mkOption {
@@ -117,7 +175,7 @@ in
     environment.systemPackages = [ cfg.package ];
     environment.etc = lib.mapAttrs' (name: file: lib.nameValuePair "nixunits/${name}.json" { source = file; }) files;
 
-    systemd.packages = [ cfg.package ];
+    systemd.packages = [ cfg.package unitFiles ];
     systemd.services = {
       "nixunits@" = { inherit path; };
     }
@@ -149,6 +207,11 @@ in
     };
 
     # The host's ends of veths are nixunits' own.
+    networking.dhcpcd.denyInterfaces = [ "nu-*" ];
+    systemd.network.networks."05-nixunits" = {
+      matchConfig.Name = "nu-*";
+      linkConfig.Unmanaged = true;
+    };
     services.udev.extraRules = ''
       SUBSYSTEM=="net", ACTION=="add|change|move", ENV{INTERFACE}=="nu-*", ENV{NM_UNMANAGED}="1"
     '';

@@ -6,6 +6,9 @@
   # a nixpkgs for one of the units, that is not the host's
   nixpkgs ? repository + "/nix/debian",
   repository ? ../..,
+  # a change of the configuration, and units that it does not have
+  more ? { },
+  without ? [ ],
 }:
 let
   lib = import (repository + "/nix/debian/lib");
@@ -24,35 +27,42 @@ lib.evalModules {
         assertions = option (listOf anything);
         environment.etc = option (attrsOf anything);
         environment.systemPackages = option (listOf anything);
+        networking.dhcpcd.denyInterfaces = option (listOf anything);
         security.sudo.extraRules = option (listOf anything);
         services.udev.extraRules = option lines;
         systemd.package = option anything;
+        systemd.network.networks = option (attrsOf anything);
         systemd.packages = option (listOf anything);
         systemd.services = option (attrsOf anything);
         systemd.tmpfiles.rules = option (listOf anything);
         users.groups = option (attrsOf anything);
+        virtualisation.vswitch.enable = lib.mkEnableOption "Open vSwitch";
+        virtualisation.vswitch.package = option anything;
       };
       config = {
         _module.args.pkgs = pkgs;
         systemd.package = pkgs.systemd;
-        programs.nixunits.package = pkgs.emptyDirectory;
+        virtualisation.vswitch.package = pkgs.writeShellScriptBin "ovs-vsctl" "";
         programs.nixunits.toolbox = pkgs.runCommandLocal "nixunits" { } ''
-          install -D ${builtins.path { path = toolbox; name = "nixunits-static"; }} $out/bin/nixunits
+          ${builtins.path { path = toolbox; name = "nixunits-static"; }} install --prefix $out
         '';
-        nixunits.web2 = {
-          autoStart = true;
-          caps_allow = [ "CAP_NET_BIND_SERVICE" ];
-          network.interfaces.veth = {
-            ip4 = "192.168.20.2/31";
-            hostIp4 = "192.168.20.3/31";
+        nixunits = removeAttrs {
+          # The quick start's, and one that is a function.
+          web2 = {
+            imports = [ (repository + "/nix/examples/quickstart/web_default.nix") ];
+            properties = lib.importJSON (repository + "/nix/examples/quickstart/web2.json");
+            autoStart = true;
           };
-          config.services.httpd.enable = true;
-        };
-        nixunits.other = {
-          inherit nixpkgs;
-          config = { pkgs, ... }: { environment.etc.from.text = pkgs.origin or "the host's"; };
-        };
+          other =
+            { pkgs, id, ... }:
+            {
+              inherit nixpkgs;
+              extra = "# ${id} of ${pkgs.origin or "the host's"}";
+              config = { pkgs, ... }: { environment.etc.from.text = pkgs.origin or "the host's"; };
+            };
+        } without;
       };
     }
+    more
   ];
 }

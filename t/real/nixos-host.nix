@@ -1,5 +1,11 @@
 # A NixOS host with two units, of NixOS' own modules: what of it is the host module's.
-{ tree, dpkg, toolbox }:
+{
+  tree,
+  dpkg,
+  toolbox,
+  # units that it does not have
+  without ? [ ],
+}:
 let
   lib = import (tree + "/lib");
   pkgs = import ../../nix/debian {
@@ -17,17 +23,20 @@ let
         ../../nix/debian/guest.nix
         {
           nixpkgs.pkgs = pkgs;
-          programs.nixunits.package = pkgs.emptyDirectory;
-          programs.nixunits.toolbox = null;
-          nixunits.web2 = {
-            autoStart = true;
-            network.interfaces.veth.ip4 = "192.168.20.2/31";
-            config.services.httpd = {
-              enable = true;
-              adminAddr = "webmaster@example.org";
+          programs.nixunits.toolbox = pkgs.runCommandLocal "nixunits" { } ''
+            ${builtins.path { path = toolbox; name = "nixunits-static"; }} install --prefix $out
+          '';
+          nixunits = removeAttrs {
+            web2 = {
+              imports = [ ../../nix/examples/quickstart/web_default.nix ];
+              properties.ip4 = "192.168.20.2/31";
+              autoStart = true;
+              systemdDeps = [ "httpd" ];
+              config.services.httpd.adminAddr = "webmaster@example.org";
             };
-          };
-          nixunits.other = { };
+            other = { lib, ... }: { imports = lib.optional true { }; };
+          } without;
+          virtualisation.vswitch.enable = true;
           system.stateVersion = "24.11";
         }
       ];
@@ -41,6 +50,10 @@ in
   documents = lib.mapAttrs (_: f: "${f.source}") (ours config.environment.etc);
   units = lib.mapAttrs (_: u: u.text) (ours config.systemd.units);
   wants = lib.mapAttrs (_: u: u.wantedBy) (ours config.systemd.units);
+  # systemd's directory, as a switch compares it with that of the running system
+  files = config.environment.etc."systemd/system".source;
+  networkd = lib.filterAttrs (n: _: lib.hasPrefix "systemd/network" n) config.environment.etc;
+  denied = config.networking.dhcpcd.denyInterfaces;
   rules = config.services.udev.extraRules;
   inherit (config.security.sudo) extraRules;
 }

@@ -1,0 +1,33 @@
+# declaration - a declaration to a module of options.nix.
+#
+# It is no module by itself: its `config' is an option there, and its imports are declarations
+# too. It is a set, a function to one, or the file of either.
+#
+#   read        how its files are imported (see trace.nix)
+#   arguments   the options' values to what a declaration that is a function is given,
+#               beside them as `config'
+#   file        where it comes from, for messages; null: whoever imports the module says so
+{
+  lib,
+  read ? import,
+  arguments,
+}:
+let
+  toModule =
+    file: declaration:
+    { config, ... }:
+    let
+      isFile = builtins.isPath declaration || lib.isString declaration;
+      from = if isFile then declaration else file;
+      d = lib.toFunction (if isFile then read declaration else declaration) (arguments config // { inherit config; });
+    in
+    if !lib.isAttrs d then
+      throw "${lib.optionalString (from != null) "${toString from}: "}a declaration is a set, or a function to one, not a ${builtins.typeOf d}"
+    else
+      {
+        imports = map (toModule from) (d.imports or [ ]);
+        config = removeAttrs d [ "imports" ];
+      }
+      // lib.optionalAttrs (from != null) { _file = toString from; };
+in
+toModule
