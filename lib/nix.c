@@ -445,9 +445,11 @@ void nix_free(struct nix *nix)
 void nix_options(struct strv *argv, bool offline)
 {
 	static const char *const log[] = { "--log-format", "internal-json", "-vv" };
-	/* flakes: for a package set named by a flake reference, whatever nix.conf says. */
+	/* flakes: for a package set named by a flake reference, whatever nix.conf says. min-free:
+	 * nix alone does not know what is garbage (nu-gc). */
 	static const char *const local[] = { "--option", "build-users-group", "",
-					     "--option", "extra-experimental-features", "flakes" };
+					     "--option", "extra-experimental-features", "flakes",
+					     "--option", "min-free", "0" };
 	/* No other machine has this one's packages, whatever nix.conf would have built there. */
 	static const char *const alone[] = {
 		"--option", "builders",		"",
