@@ -32,10 +32,17 @@ static void tell(const char *what, long result)
 static long try_open(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
+	struct stat st;
 	char c;
 
 	if (fd < 0)
 		return -1;
+	/* The null device in its place: what is written there is written nowhere. */
+	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) {
+		close(fd);
+		errno = ENODEV;
+		return -1;
+	}
 	long result = (flags & O_ACCMODE) == O_RDONLY ? read(fd, &c, 1) : 0;
 	/* The end of an empty file is nothing to be had. */
 	if ((flags & O_ACCMODE) == O_RDONLY && result == 0)
