@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib/tap.sh"
 
 REPO=$(cd "$(dirname "$0")/.." && pwd)
-need make cc readelf nm
+need make cc readelf nm aarch64-linux-gnu-gcc
 [ -e "$REPO/build/deps/stamp" ] || bail_out 'make deps has not run'
 
 build() {	# build DIR LOCALE UMASK: a copy of the source, built there
@@ -35,5 +35,10 @@ ok 'STATIC=0 builds with the -dev packages alone' make -s -C "$REPO" STATIC=0 B=
 is "$(readelf -dW "$T/dynamic/nixunits" | sed -n 's/.*NEEDED.*\[\(lib[a-z]*\).*/\1/p' | sort | tr '\n' ' ')" \
 	'libc libcap libcjson libmnl ' 'against their shared libraries'
 is "$("$T/dynamic/nixunits" --version)" "$("$REPO/build/nixunits" --version)" 'and runs'
+
+# For the other architecture. Linking would want its libraries.
+objects=$(cd "$REPO" && ls lib/*.c applets/*.c | sed "s|^|$T/aarch64/|; s|c$|o|")
+ok 'all of it compiles for aarch64' make -s -C "$REPO" CC=aarch64-linux-gnu-gcc B="$T/aarch64" stamp= \
+	CPPFLAGS="-isystem $REPO/build/deps/include -idirafter /usr/include" $objects
 
 done_testing
