@@ -23,6 +23,8 @@
 #include "setup.h"
 #include "uid.h"
 
+/* Where the binds' sources are, in the mount namespace that nspawn is started in. */
+#define BINDS_DIR "/run/nixunits/.binds"
 #define LEADER_WAIT_MS 60000
 #define PAYLOAD_WAIT_MS 10000
 
@@ -43,10 +45,44 @@ static int make_root(const struct run *r, struct err *e)
 
 	if (root < 0)
 		return err_errno(e, "%s", r->at.root);
-	for (size_t i = 0; i < r->u->n_binds; i++)
-		if (rootfs_bind_point(root, &r->u->binds[i], 0, e) < 0)
-			return err_wrap(e, "bind ");
 	return rootfs_populate(root, r->u, r->at.machine_id, 0, true, e);
+}
+
+static int make_bind(const struct bind *b, int root, int dir, const char *name, struct err *e)
+{
+	autoclose int fd = rootfs_bind_open(b, -1, e);
+	struct stat st;
+
+	if (fd < 0 || rootfs_bind_point(root, b, fd, 0, e) < 0)
+		return err_wrap(e, "bind ");
+	if (fstat(fd, &st) < 0 || (S_ISDIR(st.st_mode) ? mkdirat(dir, name, 0700) :
+							  mknodat(dir, name, S_IFREG | 0600, 0)) < 0)
+		return err_errno(e, "%s/%s", BINDS_DIR, name);
+	autoclose int at = openat(dir, name, O_PATH | O_CLOEXEC);
+	return at < 0 || mnt_attach_at(fd, at) < 0 ? err_errno(e, "%s/%s", BINDS_DIR, name) : 0;
+}
+
+/* nspawn opens a source by a path, whatever that has become by then: so it has paths of our own,
+ * on which lies what we have opened. */
+static int make_binds(const struct run *r, struct err *e)
+{
+	const char *options[] = { "mode", "700", NULL };
+
+	if (!r->u->n_binds)
+		return 0;
+	autoclose int root = open(r->at.root, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (root < 0)
+		return err_errno(e, "%s", r->at.root);
+	autoclose int dir = make_dirs(BINDS_DIR, 0700, e) < 0 ? -1 : mnt_new("tmpfs", options, 0, e);
+	if (dir < 0 || mnt_attach(dir, BINDS_DIR, e) < 0)
+		return -1;
+	for (size_t i = 0; i < r->u->n_binds; i++) {
+		autofree char *name = xfmt("%zu", i);
+
+		if (make_bind(&r->u->binds[i], root, dir, name, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* nspawn gives its container the cgroup "payload" of the service's, which is ours to use: it
@@ -104,7 +140,8 @@ static int prepare(struct run *r, struct err *e)
 			return -1;
 	}
 	machine_forget(r->u->id);
-	if (place_make(r->u, &r->at, e) < 0 || make_root(r, e) < 0 || mnt_unshare(e) < 0)
+	if (place_make(r->u, &r->at, e) < 0 || make_root(r, e) < 0 || mnt_unshare(e) < 0 ||
+	    make_binds(r, e) < 0)
 		return -1;
 	return mnt_union((const char *const *)r->at.layers.v, r->at.layers.n, userns, r->at.merged, e);
 }
@@ -183,7 +220,7 @@ static int start_set_up(struct run *r, struct err *e)
 	return errno ? err_errno(e, "fork") : 0;
 }
 
-static void make_argv(const struct run *r, struct strv *argv)
+static void make_argv(const struct run *r, const char *binds, struct strv *argv)
 {
 	struct nspawn n = {
 		.root = r->at.root,
@@ -191,6 +228,7 @@ static void make_argv(const struct run *r, struct strv *argv)
 		.unit_json = r->at.unit_json,
 		.hosts = r->at.hosts,
 		.journal = r->at.journal,
+		.binds = binds,
 		.machine_id = r->at.machine_id,
 		.uid_base = r->uid_base,
 	};
@@ -214,7 +252,7 @@ int launch_argv(const struct unit *u, struct strv *argv, struct err *e)
 	if (uid_get(u->id, &r.uid_base, e) <= 0)
 		r.uid_base = UID_FIRST;
 	r.at.journal = xfmt("%s/journal", r.at.dir);
-	make_argv(&r, argv);
+	make_argv(&r, NULL, argv);
 	return 0;
 }
 
@@ -227,7 +265,7 @@ int launch(const struct unit *u, struct err *e)
 		machine_withdraw(&r.enrolled);
 		return -1;
 	}
-	make_argv(&r, &argv);
+	make_argv(&r, BINDS_DIR, &argv);
 	if (start_set_up(&r, e) < 0) {
 		machine_withdraw(&r.enrolled);
 		return -1;

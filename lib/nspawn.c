@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/stat.h>
 
 #include "cap.h"
 #include "sha256.h"
@@ -42,6 +43,14 @@ static void add_bind(struct strv *argv, const char *source, const char *target, 
 	add_path(&b, target);
 	buf_addf(&b, "%s", idmap ? ":idmap" : "");
 	strv_add(argv, b.p);
+}
+
+/* As of now. One is bound as it is: see rootfs_bind_open(). */
+static bool is_device(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
 static void add_caps(struct strv *argv, const struct unit *u)
@@ -121,9 +130,12 @@ void nspawn_argv(const struct unit *u, const struct nspawn *n, struct strv *argv
 	add_bind(argv, n->unit_json, "/run/nixunits/unit.json", true, false);
 	if (n->hosts)
 		add_bind(argv, n->hosts, "/run/nixunits/hosts", true, false);
-	for (size_t i = 0; i < u->n_binds; i++)
-		add_bind(argv, u->binds[i].source, u->binds[i].target, u->binds[i].read_only,
-			 u->private_users && !bind_is_device(&u->binds[i]));
+	for (size_t i = 0; i < u->n_binds; i++) {
+		const struct bind *b = &u->binds[i];
+		autofree char *source = n->binds ? xfmt("%s/%zu", n->binds, i) : xstrdup(b->source);
+
+		add_bind(argv, source, b->target, b->read_only, u->private_users && !is_device(source));
+	}
 	for (const char **arg = u->nspawn_args; arg && *arg; arg++)
 		strv_add(argv, *arg);
 	strv_add(argv, u->init);
@@ -198,7 +210,7 @@ unsigned long long nspawn_bounding(const struct strv *argv, struct strv *flags)
 
 unsigned long long nspawn_unit_bounding(const struct unit *u)
 {
-	static const struct nspawn nowhere = { "", "", "", NULL, NULL, "", 0 };
+	static const struct nspawn nowhere = { .root = "", .store = "", .unit_json = "", .machine_id = "" };
 	autostrv struct strv argv = { 0 }, flags = { 0 };
 
 	nspawn_argv(u, &nowhere, &argv);

@@ -1,5 +1,5 @@
 /* nspawn - the systemd-nspawn(1) command line of a unit: a function of its
- * document and of where things lie, without a look at the system. */
+ * document and of where things lie, with one look at the system: which binds are devices. */
 #ifndef NU_NSPAWN_H
 #define NU_NSPAWN_H
 
@@ -13,6 +13,7 @@ struct nspawn {
 	const char *store;      /* the merged /nix/store */
 	const char *unit_json;  /* the unit document, for nu-wait in the guest */
 	const char *hosts;      /* the directory of its file of names; NULL: not wanted */
+	const char *binds;      /* where the sources are called "0", "1"...; NULL: as declared */
 	const char *journal;    /* where its journal is kept on the host; NULL: in its root */
 	const char *machine_id; /* 32 hexadecimal digits */
 	uint32_t uid_base;      /* with private users */

@@ -6,6 +6,7 @@
 #include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hostpath.h"
 #include "mnt.h"
 #include "proc.h"
 #include "resolv.h"
@@ -98,11 +100,27 @@ int rootfs_populate(int root, const struct unit *u, const char *machine_id, uint
 	return ret;
 }
 
-int rootfs_bind_point(int root, const struct bind *b, uint32_t uid, struct err *e)
+int rootfs_bind_open(const struct bind *b, int userns, struct err *e)
+{
+	autoclose int fd = hostpath_open(b->source, e);
+	struct stat st;
+
+	if (fd < 0)
+		return err_wrap(e, "%s: source ", quoted(b->target));
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, "%s: source %s", quoted(b->target), quoted(b->source));
+	if (S_ISDIR(st.st_mode) && !b->read_only && hostpath_share(fd, e) < 0)
+		return err_wrap(e, "%s: source ", quoted(b->target));
+	bool device = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode);
+	int mount = mnt_clone_all(fd, "", device ? -1 : userns, b->read_only, e);
+	return mount < 0 ? err_wrap(e, "%s: source %s", quoted(b->target), quoted(b->source)) : mount;
+}
+
+int rootfs_bind_point(int root, const struct bind *b, int source, uint32_t uid, struct err *e)
 {
 	struct stat st;
 
-	if (stat(b->source, &st) < 0)
+	if (fstat(source, &st) < 0)
 		return err_errno(e, "%s: source %s", quoted(b->target), quoted(b->source));
 	act_as(uid);
 	int ret = S_ISDIR(st.st_mode) ? make_points(root, &b->target, 1, e) :
@@ -465,15 +483,32 @@ static int make_run(const struct pool *pool, int root, int *notify, struct err *
 	return ret < 0 ? -1 : put_point(pool, root, "/run/lock", 01777, NULL, e);
 }
 
-static int make_binds(const struct rootfs *r, int root, struct err *e)
+/* Before the container's tree lies over the host's. An ordinary user has no right that he could
+ * be tricked out of. */
+static int open_binds(const struct rootfs *r, struct rootfs_made *made, struct err *e)
 {
-	for (size_t i = 0; i < r->u->n_binds; i++) {
-		const struct bind *b = &r->u->binds[i];
-		int userns = bind_is_device(b) ? -1 : r->userns;
+	made->binds = xalloc(r->u->n_binds * sizeof(*made->binds));
+	for (; made->n_binds < r->u->n_binds; made->n_binds++) {
+		const struct bind *b = &r->u->binds[made->n_binds];
+		int fd = r->rootless ? mnt_clone_all(AT_FDCWD, b->source, -1, b->read_only, e) :
+				       rootfs_bind_open(b, r->userns, e);
 
-		if (rootfs_bind_point(root, b, r->uid, e) < 0 ||
-		    put(root, b->target,
-			mnt_clone_all(AT_FDCWD, b->source, userns, b->read_only, e), e) < 0)
+		if (fd < 0)
+			return err_wrap(e, "bind ");
+		made->binds[made->n_binds] = fd;
+	}
+	return 0;
+}
+
+static int make_binds(const struct rootfs *r, struct rootfs_made *made, struct err *e)
+{
+	int root = made->root;
+
+	for (size_t i = 0; i < made->n_binds; i++) {
+		const struct bind *b = &r->u->binds[i];
+
+		if (rootfs_bind_point(root, b, made->binds[i], r->uid, e) < 0 ||
+		    put(root, b->target, steal_fd(&made->binds[i]), e) < 0)
 			return err_wrap(e, "bind ");
 	}
 	if (r->journal) {
@@ -570,6 +605,8 @@ static int begin(const struct rootfs *r, int inmate, struct rootfs_made *made, s
 {
 	struct pool pool = { .r = r, .fd = -1 };
 
+	if (open_binds(r, made, e) < 0)
+		return -1;
 	/* The root directory last, above all else that has to be attached for a while. */
 	autoclose int store = r->n_layers ? make_store(r, e) : -1;
 	if (store < 0 && r->n_layers)
@@ -606,7 +643,7 @@ int rootfs_finish(const struct rootfs *r, struct rootfs_made *made, struct err *
 	struct pool pool = { .r = r, .fd = made->pool };
 	int root = made->root;
 
-	if (make_binds(r, root, e) < 0 ||
+	if (make_binds(r, made, e) < 0 ||
 	    mask_all(&pool, root, masked_sys, ARRAY_SIZE(masked_sys), e) < 0)
 		return -1;
 	if (r->console && make_console(r, root, &made->console, e) < 0)
@@ -620,4 +657,7 @@ void rootfs_close(struct rootfs_made *made)
 	cleanup_close(&made->pool);
 	cleanup_close(&made->console);
 	cleanup_close(&made->notify);
+	for (size_t i = 0; i < made->n_binds; i++)
+		cleanup_close(&made->binds[i]);
+	free(made->binds);
 }

@@ -21,8 +21,12 @@
  * where these are wanted. 0, or -1 and e. */
 int rootfs_populate(int root, const struct unit *u, const char *machine_id, uint32_t uid,
 		    bool points, struct err *e);
-/* The same for the target of a bind. */
-int rootfs_bind_point(int root, const struct bind *b, uint32_t uid, struct err *e);
+/* A detached mount of a bind's source, found as lib/hostpath does it, the ids on disk shifted by
+ * userns (-1: as they are) unless it is a device: what that lies on (devtmpfs) can't be, and its
+ * mode says who may use it. -1 and e. */
+int rootfs_bind_open(const struct bind *b, int userns, struct err *e);
+/* Makes the target of a bind whose source is open. 0, or -1 and e. */
+int rootfs_bind_point(int root, const struct bind *b, int source, uint32_t uid, struct err *e);
 
 struct rootfs {
 	const struct unit *u;
@@ -48,8 +52,10 @@ struct rootfs_made {
 	int pool;    /* what of it is in memory */
 	int console; /* the master's side of /dev/console; -1: not wanted */
 	int notify;  /* where its init says that it is ready (sd_notify(3)); -1: not wanted */
+	int *binds;  /* detached mounts, -1 where one is in its place */
+	size_t n_binds;
 };
-#define ROOTFS_NONE { -1, -1, -1, -1 }
+#define ROOTFS_NONE { -1, -1, -1, -1, NULL, 0 }
 
 /* What $NOTIFY_SOCKET is inside. */
 #define ROOTFS_NOTIFY "/run/nixunits/notify"

@@ -5,6 +5,7 @@
  *     store/default/root/          the base store: read-only to containers, shared
  *     gcroots/<key>                a symlink that keeps a base alive
  *     uidmap                       the UID range registry (lib/uid)
+ *     shared                       what containers could write to (lib/hostpath)
  *     containers/<id>/
  *       generations/<n>/           whole or not there: it appears by one rename
  *       current -> generations/<n> what runs

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "cap.h"
 #include "json.h"
@@ -475,13 +474,6 @@ static int binds_parse(const struct jnode *n, struct unit *u, struct err *e)
 		u->binds[u->n_binds++] = b;
 	}
 	return 0;
-}
-
-bool bind_is_device(const struct bind *b)
-{
-	struct stat st;
-
-	return stat(b->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
 /* Either "a.b.c" or "a/b/c" for /proc/sys/a/b/c, nothing that leaves it. */

@@ -71,9 +71,6 @@ struct bind {
 	const char *target; /* absolute, in the container */
 	bool read_only;
 };
-/* Whether its source is a device as of now. One is bound as it is, its ids not shifted: what it
- * lies on (devtmpfs) can't be, and its mode says who may use it. */
-bool bind_is_device(const struct bind *b);
 
 /* A static route of the container's: to a network, by a next hop, by an interface, or both. */
 struct route {

@@ -64,6 +64,21 @@ binds() {
 	host nixunits stop -q binds
 	host rm /var/lib/nixunits/containers/binds/root/var/read
 
+	# It made a source a symlink to somewhere on the host, and asks to be started again.
+	host_sh 'mkdir /srv/data/pub; ln -s data /srv/link
+		sed "s|\"/srv/data\"|& \"/srv/link/pub:/pub\"|" /root/binds.nix >/root/nested.nix'
+	run host nixunits build -q -n /root/nested.nix -i binds -s
+	succeeds 'a bind by a symlink of the administrator, below what is writable'
+	ok 'is what it leads to' inside touch /pub/there
+	ok 'on the host' host test -e /srv/data/pub/there
+	inside sh -c 'rm -r /srv/data/pub; ln -s /etc /srv/data/pub'
+	run host nixunits restart binds
+	is "$status" 1 "a container's symlink in a source: the start fails"
+	like "$err" 'bind "/pub": source "/srv/link/pub": the symlink "/srv/data/pub" can be a container' 'and says why'
+	is "$(host ls /run/nixunits/.binds)" '' 'nothing of it stays'
+	host rm /srv/data/pub /srv/link
+	is "$(host cat /var/lib/nixunits/shared)" "$(printf '/srv/data\n/srv/a:b')" 'what is shared is listed'
+
 	# The host's own network, only when asked for.
 	host_sh 'sed "s|config.system|network.private = false; config.system|" /root/binds.nix >/root/shared.nix'
 	run host nixunits build -n /root/shared.nix -i binds -r

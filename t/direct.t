@@ -123,8 +123,41 @@ run with '.bind = [{source: "'"$T"'/devices/zero", target: "/dev/zeros", readOnl
 	head -c 2 /dev/zeros
 is "$(wc -c <"$T/.out") $status$err" '2 0' 'a device, on what can not be idmapped'
 run with '.bind = [{source: "'"$T"'/devices", target: "/srv/dev", readOnly: false}]' true
-like "$err" 't-direct: bind .*/devices: its filesystem has no idmapped mounts .*devtmpfs' 'a whole such tree is not bound'
+like "$err" 't-direct: bind "/srv/dev": source ".*/devices": its filesystem has no idmapped mounts .*devtmpfs' 'a whole such tree is not bound'
 umount "$T/devices"
+# Sources that lie in what a container writes to.
+shared=$(mktemp -d /var/lib/t-direct.XXXXXX)
+at_exit rm -r "$shared"
+chmod 755 "$shared"
+mkdir -p "$shared/data/pub" "$shared/theirs/pub"
+ln -s data "$shared/link"
+ln -s ../../../.."$shared/link" "$shared/theirs/up"
+binds() {	# binds SOURCE TARGET...
+	local list=
+	while [ $# -gt 0 ]; do
+		list="$list${list:+, }{source: \"$1\", target: \"$2\", readOnly: false}"
+		shift 2
+	done
+	echo ".bind = [$list]"
+}
+run with "$(binds "$shared/link/pub" /pub "$shared/theirs/up/pub" /up)" sh -c 'touch /pub/a; ls /up'
+is "$status $out" '0 a' "the administrator's symlinks are followed"
+is "$(grep -c "^$shared/data/pub\$" "$T/state/shared")" 1 'and what they lead to is listed as shared, once'
+run with "$(binds "$shared/data" /data "$shared/data/pub" /pub)" sh -c 'rm -r /data/pub; ln -s "$1" /data/pub' - "$T/out"
+succeeds 'a container puts a symlink in the place of a bind source'
+is "$(stat -c %u "$shared/data/pub")" 0 "which is root's, on the disk"
+run with "$(binds "$shared/data" /data "$shared/data/pub" /pub)" ls /pub
+is "$status $err" "1 nu-run: t-direct: bind \"/pub\": source \"$shared/data/pub\": the symlink \"$shared/data/pub\" can be a container's or a user's work: name what it should lead to" \
+	'it is not followed'
+run with "$(binds "$shared/link/pub" /pub) | .id = \"t-other\"" ls /pub
+like "$status $err" '^1 .*the symlink "[^"]*/data/pub" can be' "nor in another's sources"
+rm "$shared/data/pub"
+ln -s "$T/out" "$shared/theirs/pub/x"
+chown 1000 "$shared/theirs"
+run with "$(binds "$shared/theirs/pub/x" /x)" ls /x
+like "$status $err" '^1 .*the symlink "[^"]*/theirs/pub/x" can be' "nor one below a user's directory"
+run with "$(binds "$shared/theirs/pub" /x)" ls /x
+is "$status $out" '0 x' 'which can be bound as any other'
 for target in /dev /proc /sys; do
 	run with '.bind = [{source: "'"$T"'/source", target: "'$target'", readOnly: false}]' true
 	like "$status $err" "^2 .*bind\[0\].target: \"$target\": the container has its own" "nor one over $target"
