@@ -15,6 +15,8 @@ DESTDIR =
 STATIC = 1
 
 CC = cc
+AR = ar
+STRIP = strip
 CFLAGS = -Os -g
 WARN = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wno-missing-field-initializers
@@ -44,7 +46,7 @@ all: $(B)/nixunits
 $(B)/nixunits: $(applet_objs) $(B)/libnu.a $(B)/files.o
 	@echo 'LD $@'
 	$(Q)$(CC) $(cflags) $(ldflags) -o $@.debug $(applet_objs) $(B)/files.o $(B)/libnu.a $(libs)
-	$(Q)strip -o $@ $@.debug
+	$(Q)$(STRIP) -o $@ $@.debug
 
 # What nu-install installs is inside the binary. The directories are prerequisites as
 # well: their time changes when a file comes or goes.
@@ -60,7 +62,7 @@ $(B)/files.o: $(B)/files.S
 
 $(B)/libnu.a: $(lib_objs)
 	@rm -f $@
-	$(Q)ar rcsD $@ $^
+	$(Q)$(AR) rcsD $@ $^
 
 $(B)/%.o: %.c Makefile $(stamp)
 	@mkdir -p $(@D)
@@ -91,7 +93,7 @@ $(B)/san/%.o: %.c Makefile $(stamp)
 
 $(B)/san/libnu.a: $(san_objs)
 	@rm -f $@
-	$(Q)ar rcsD $@ $^
+	$(Q)$(AR) rcsD $@ $^
 
 $(B)/unit/%: t/unit/%.c t/unit/tap.h $(B)/san/libnu.a
 	@mkdir -p $(@D)

@@ -476,13 +476,10 @@ static void read_info(const char *line, struct mnt_info *i)
 int mnt_info(const char *path, struct mnt_info *i, struct err *e)
 {
 	autobuf struct buf all = { 0 };
-	struct statx st;
 
 	*i = (struct mnt_info){ 0 };
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &st) < 0)
+	if (mnt_id(path, &i->id, &i->root) < 0)
 		return err_errno(e, "%s", path);
-	i->id = st.stx_mnt_id;
-	i->root = st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &all, e) < 0)
 		return access("/proc/self", F_OK) < 0 ?
 			       err_set(e, NU_MISSING, "/proc is not mounted") : -1;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -429,7 +430,8 @@ static int move_up(struct removal *r, int at, const char *name)
 		char up[32];
 
 		snprintf(up, sizeof(up), ".nu-deep.%u", r->moved++);
-		if (renameat2(at, name, r->top, up, RENAME_NOREPLACE) == 0)
+		/* (musl has no renameat2().) */
+		if (syscall(SYS_renameat2, at, name, r->top, up, 1 /* RENAME_NOREPLACE */) == 0)
 			return 0;
 		if (errno != EEXIST)
 			return -1;

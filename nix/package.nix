@@ -27,6 +27,10 @@ stdenv.mkDerivation {
   makeFlags = [
     "STATIC=${if static then "1" else "0"}"
     "PREFIX=$(out)"
+    # A toolchain that is not the machine's own, as that of pkgsStatic, has names of its own.
+    "CC=${stdenv.cc.targetPrefix}cc"
+    "AR=${stdenv.cc.targetPrefix}ar"
+    "STRIP=${stdenv.cc.targetPrefix}strip"
     # The libraries are inputs: nothing is looked for elsewhere.
     "stamp="
   ];

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib/tap.sh"
 
 REPO=$(cd "$(dirname "$0")/.." && pwd)
-need make cc readelf nm aarch64-linux-gnu-gcc
+need make cc readelf nm aarch64-linux-gnu-gcc musl-gcc
 [ -e "$REPO/build/deps/stamp" ] || bail_out 'make deps has not run'
 
 build() {	# build DIR LOCALE UMASK: a copy of the source, built there
@@ -36,9 +36,18 @@ is "$(readelf -dW "$T/dynamic/nixunits" | sed -n 's/.*NEEDED.*\[\(lib[a-z]*\).*/
 	'libc libcap libcjson libmnl ' 'against their shared libraries'
 is "$("$T/dynamic/nixunits" --version)" "$("$REPO/build/nixunits" --version)" 'and runs'
 
-# For the other architecture. Linking would want its libraries.
-objects=$(cd "$REPO" && ls lib/*.c applets/*.c | sed "s|^|$T/aarch64/|; s|c$|o|")
-ok 'all of it compiles for aarch64' make -s -C "$REPO" CC=aarch64-linux-gnu-gcc B="$T/aarch64" stamp= \
-	CPPFLAGS="-isystem $REPO/build/deps/include -idirafter /usr/include" $objects
+# For the other architecture, and with musl, the C library of nixpkgs' static builds. Linking would
+# want their libraries.
+compiles() {	# compiles NAME COMPILER FLAGS
+	ok "all of it compiles $1" make -s -C "$REPO" CC="$2" B="$T/$2" stamp= CPPFLAGS="-isystem $REPO/build/deps/include $3" \
+		$(cd "$REPO" && ls lib/*.c applets/*.c | sed "s|^|$T/$2/|; s|c$|o|")
+}
+compiles 'for aarch64' aarch64-linux-gnu-gcc '-idirafter /usr/include'
+mkdir -p "$T/include/sys"
+for header in linux asm-generic "$(cc -print-multiarch)/asm"; do
+	ln -s "/usr/include/$header" "$T/include/"
+done
+ln -s /usr/include/sys/capability.h "$T/include/sys/"
+compiles 'with musl' musl-gcc "-idirafter $T/include"
 
 done_testing
