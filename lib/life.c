@@ -239,9 +239,9 @@ static int end_intruders(const char *id, const struct machine *m, struct err *e)
 	return n < 0 ? -1 : 0;
 }
 
-/* Asks again and again: the signal is lost on an init that has only just started. 1: it
- * has gone, 0: it hasn't, -1 and e. */
-static int power_off(const char *id, const struct machine *m, struct err *e)
+/* Asks again and again: the signal is lost on an init that has only just started. leader: its
+ * pidfd. 1: it has gone, 0: it hasn't, -1 and e. */
+static int power_off(const char *id, int leader, struct err *e)
 {
 	char *argv[] = { (char *)"machinectl", (char *)"poweroff", (char *)id, NULL };
 	int64_t end = now_ms() + POWEROFF_MS;
@@ -252,7 +252,7 @@ static int power_off(const char *id, const struct machine *m, struct err *e)
 
 		if (proc_output(argv, true, &out, e) < 0)
 			return -1;
-		gone = process_gone(m->leader, POWEROFF_AGAIN_MS);
+		gone = process_gone(leader, POWEROFF_AGAIN_MS);
 	}
 	return gone;
 }
@@ -291,10 +291,10 @@ static int stop_supervised(const char *id, const struct machine *m, struct err *
 	if (leader < 0)
 		return await_book(id, &again, e) == 0 ? 0 : -1;
 	syscall(SYS_pidfd_send_signal, supervisor, SIGTERM, NULL, 0);
-	if (!process_gone(m->supervisor, SUPERVISOR_MS)) {
+	if (!process_gone(supervisor, SUPERVISOR_MS)) {
 		how = "killed: it did not end in time";
 		syscall(SYS_pidfd_send_signal, supervisor, SIGKILL, NULL, 0);
-		if (!process_gone(m->supervisor, KILL_MS))
+		if (!process_gone(supervisor, KILL_MS))
 			return err_set(e, NU_FAILED, "%s: process %d is still there after SIGKILL", id,
 				       m->supervisor);
 	}
@@ -325,17 +325,20 @@ static int stop_locked(const char *id, struct err *e)
 		return -1;
 	if (running && m.supervisor)
 		return stop_supervised(id, &m, e) < 0 ? -1 : 1;
-	int off = running ? power_off(id, &m, e) : 1;
+	/* By its descriptor from here on: its number may be another's before we are done. Where it
+	 * can't be had it has gone. */
+	autoclose int leader = running ? machine_open(&m, e) : -1;
+	int off = leader < 0 ? 1 : power_off(id, leader, e);
 	if (off < 0)
 		return -1;
 	if (!off) {
 		how = "terminated: it did not power off in time";
 		proc_output(terminate, true, &out, e);
-		if (!process_gone(m.leader, TERMINATE_MS)) {
+		if (!process_gone(leader, TERMINATE_MS)) {
 			how = "killed: it did not end in time";
 			/* All of it goes with its first process; nspawn stays and tidies up. */
-			kill(m.leader, SIGKILL);
-			if (!process_gone(m.leader, KILL_MS))
+			syscall(SYS_pidfd_send_signal, leader, SIGKILL, NULL, 0);
+			if (!process_gone(leader, KILL_MS))
 				return err_set(e, NU_FAILED,
 					       "%s: leader %d is still there after SIGKILL", id,
 					       m.leader);

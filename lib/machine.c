@@ -375,14 +375,11 @@ int machine_inmate(const struct machine *m, pid_t pid)
 	return steal_fd(&fd);
 }
 
-bool process_gone(pid_t pid, int wait_ms)
+bool process_gone(int pidfd, int wait_ms)
 {
-	autoclose int fd = syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	int64_t end = now_ms() + wait_ms;
 
-	if (fd < 0)
-		return errno == ESRCH;
 	for (;;) {
 		int64_t left = end - now_ms();
 		int n = poll(&p, 1, left > 0 ? left : 0);

@@ -68,8 +68,8 @@ enum { NS_SAME, NS_BELOW, NS_OUTSIDE };
 int machine_userns(const struct machine *m, int proc);
 /* A pidfd of process pid if it is in the leader's PID namespace; else -1. */
 int machine_inmate(const struct machine *m, pid_t pid);
-/* Waits until process pid has gone, at most wait_ms. True: it has. */
-bool process_gone(pid_t pid, int wait_ms);
+/* Waits until the process of a pidfd has gone, at most wait_ms. True: it has. */
+bool process_gone(int pidfd, int wait_ms);
 /* A pidfd of the leader, which is surely the machine's: its number may have been given to
  * another process since it was read. -1 and e. */
 int machine_open(const struct machine *m, struct err *e);
