@@ -194,6 +194,8 @@ static int running(const char *id, struct machine *m, struct err *e)
 {
 	int found = machine_find(id, m, e);
 
+	if (found == 0 && !store_exists(id))
+		return err_set(e, NU_NO_UNIT, "%s: no such unit", id);
 	return found ? found : err_set(e, NU_FAILED, "%s: is not running", id);
 }
 
@@ -321,8 +323,6 @@ static int show_all(const char *id, bool json, struct err *e)
 
 	if (id_check(id, e) < 0)
 		return -1;
-	if (!store_exists(id))
-		return err_set(e, NU_NO_UNIT, "%s: no such unit", id);
 	if (running(id, &m, e) < 0 || machine_each(&m, show_one, &all, e) < 0)
 		return -1;
 	if (json)
@@ -336,8 +336,9 @@ static int show(const char *who, bool json, struct err *e)
 	struct machine m = { .leader = 0 };
 	uint64_t pid;
 
-	/* An id may be all digits; a unit of that name comes first. */
-	if (id_check(who, e) == 0 && store_exists(who)) {
+	/* An id may be all digits; a unit of that name comes first. The direct engine runs documents
+	 * and images as well. */
+	if (id_check(who, e) == 0 && (store_exists(who) || machine_enrolled(who))) {
 		if (running(who, &m, e) < 0)
 			return -1;
 		pid = m.leader;

@@ -177,6 +177,9 @@ static int check(const char *id, bool json, struct err *e)
 		return -1;
 	if (c.s.state != STATE_STARTED)
 		return err_set(e, NU_FAILED, "%s: is not running", id);
+	if (!store_exists(id))
+		return err_set(e, NU_FAILED, "%s: runs, but is no stored unit: there is nothing to "
+			       "compare it with", id);
 	autounit struct unit *u = store_unit(id, "current", e);
 	if (!u)
 		return -1;

@@ -40,6 +40,19 @@ static void add_json(cJSON *list, const char *id, const struct status *s)
 	cJSON_AddItemToArray(list, j);
 }
 
+/* Those that run without being stored, after the others. */
+static void add_running(struct strv *ids)
+{
+	autostrv struct strv running = { 0 };
+	struct machine m;
+	struct err ignored;
+
+	machine_ids(&running);
+	for (size_t i = 0; i < running.n; i++)
+		if (!strv_has(ids, running.v[i]) && machine_find(running.v[i], &m, &ignored) == 1)
+			strv_add(ids, running.v[i]);
+}
+
 static int list_main(int argc, char **argv)
 {
 	bool ids_only = false, started = false;
@@ -57,6 +70,7 @@ static int list_main(int argc, char **argv)
 		usage("unexpected operand");
 	bool json = opt_json(format);
 	store_ids(&ids);
+	add_running(&ids);
 	if (!json && !ids_only && ids.n)
 		printf("%-24s %-10s %s\n", "ID", "STATUS", "GENERATION");
 	for (size_t i = 0; i < ids.n; i++) {

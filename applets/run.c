@@ -92,7 +92,7 @@ static int run_main(int argc, char **argv)
 		{ 0, "rootless", NULL, "as an ordinary user, as far as one can",
 		  .flag = &d.rootless },
 		{ 0, "degrade", NULL, "do without what the kernel lacks", .flag = &d.degrade },
-		{ 0, "timeout", "SECONDS", "for its init to shut down (30)", .text = &stop },
+		{ 0, "timeout", "SECONDS", "for its end, once told to (30)", .text = &stop },
 		{ 0 },
 	};
 	struct err e;

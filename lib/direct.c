@@ -211,5 +211,6 @@ int direct_run(const struct direct *d, struct err *e)
 		image_close(&r.image);
 	else
 		unit_free(r.u);
+	sandbox_await(&r.box);
 	return status;
 }

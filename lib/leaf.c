@@ -182,6 +182,15 @@ int leaf_limit(int fd, const struct limits *l, struct err *e)
 	return l->cpu ? write_limit(fd, "cpu.max", cpu, e) : 0;
 }
 
+void leaf_clear(const char *cgroup)
+{
+	const char *mount = mount_point();
+	autofree char *path = mount ? xfmt("%s%s", mount, cgroup) : NULL;
+
+	if (path)
+		remove_path(path);
+}
+
 void leaf_remove(struct leaf *l)
 {
 	if (l->path)

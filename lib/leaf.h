@@ -29,6 +29,8 @@ int leaf_limit(int fd, const struct limits *l, struct err *e);
 /* Turns on, in the cgroup that the leaf is in, the controllers for the limits. 0, or -1 and
  * e, as above. */
 int leaf_enable(const struct leaf *l, const struct limits *limits, struct err *e);
+/* Removes the one of another process, by its name in /proc/PID/cgroup. */
+void leaf_clear(const char *cgroup);
 /* Removes it, with what was made in it, and ends what is still there. */
 void leaf_remove(struct leaf *l);
 

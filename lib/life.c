@@ -15,6 +15,7 @@
 
 #include "generation.h"
 #include "hosts.h"
+#include "leaf.h"
 #include "machine.h"
 #include "net.h"
 #include "nspawn.h"
@@ -31,7 +32,8 @@
 #define POWEROFF_AGAIN_MS 2500
 #define TERMINATE_MS 15000
 #define KILL_MS 5000
-#define SUPERVISOR_MS 120000 /* it has a bound of its own: nu-run --timeout */
+#define HANG_UP_MS 2000
+#define READER_MS 500
 #define BOOK_MS 30000 /* a switch may have to make ports */
 
 /* Lines of the journal after a start that failed. */
@@ -152,12 +154,13 @@ static int start_locked(const char *id, int dir, struct err *e)
 	return 0;
 }
 
-/* The unit's lock; -2 for a unit of the NixOS host, which need not have a directory. */
+/* The unit's lock; -2 where it need not have a directory: a unit of the NixOS host, and what the
+ * direct engine runs of a document or an image. */
 static int life_lock(const char *id, struct err *e)
 {
 	autofree char *path = store_unit_path(id);
 
-	if (store_in_nixos(id) && access(path, F_OK) < 0)
+	if (access(path, F_OK) < 0 && (store_in_nixos(id) || machine_enrolled(id)))
 		return -2;
 	return store_lock(id, false, NULL, LIFE_LOCK_MS, e);
 }
@@ -275,13 +278,46 @@ static int await_book(const char *id, struct machine *m, struct err *e)
 	}
 }
 
-/* The direct engine's: its supervisor knows how, and for how long. Without it the container
- * ends at once. */
+/* Until the supervisor has gone, or has nothing of the container any more: it may wait yet for
+ * somebody to read what that has said last. */
+static bool await_tidy(const char *id, int supervisor, int wait_ms)
+{
+	int64_t end = now_ms() + wait_ms;
+
+	while (!process_gone(supervisor, 10)) {
+		if (!machine_enrolled(id)) {
+			process_gone(supervisor, READER_MS);
+			return true;
+		}
+		if (now_ms() > end)
+			return false;
+	}
+	return true;
+}
+
+/* In place of a supervisor that was killed; nobody begins meanwhile. */
+static int tidy_up(const char *id, const struct machine *m, struct err *e)
+{
+	struct enrolled ours = ENROLLED_NONE;
+	int failed = machine_enroll(&ours, id, e);
+
+	if (failed == 0) {
+		if (*m->cgroup)
+			leaf_clear(m->cgroup);
+		failed = net_down(id, NULL, e);
+	}
+	machine_withdraw(&ours);
+	return failed < 0 ? err_wrap(e, "%s: ", id) : 0;
+}
+
+/* The direct engine's: its supervisor knows how. An init has its time from that; a command, to
+ * which signals are passed on, gets the same from us. */
 static int stop_supervised(const char *id, const struct machine *m, struct err *e)
 {
 	int64_t begin = now_ms();
 	const char *how = "shut down";
 	struct machine again;
+	bool tidy;
 
 	autoclose int supervisor = syscall(SYS_pidfd_open, m->supervisor, 0);
 	autoclose int leader = supervisor < 0 ? -1 : machine_open(m, e);
@@ -290,13 +326,24 @@ static int stop_supervised(const char *id, const struct machine *m, struct err *
 	/* It has just ended by itself, or that is an error. */
 	if (leader < 0)
 		return await_book(id, &again, e) == 0 ? 0 : -1;
+	/* An interactive shell takes no notice of SIGTERM. */
 	syscall(SYS_pidfd_send_signal, supervisor, SIGTERM, NULL, 0);
-	if (!process_gone(supervisor, SUPERVISOR_MS)) {
+	if (!(tidy = await_tidy(id, supervisor, m->timeout * 1000 + HANG_UP_MS))) {
 		how = "killed: it did not end in time";
+		syscall(SYS_pidfd_send_signal, supervisor, SIGHUP, NULL, 0);
+		tidy = await_tidy(id, supervisor, HANG_UP_MS);
+	}
+	if (!tidy) {
+		syscall(SYS_pidfd_send_signal, leader, SIGKILL, NULL, 0);
+		tidy = await_tidy(id, supervisor, TERMINATE_MS);
+	}
+	if (!tidy) {
 		syscall(SYS_pidfd_send_signal, supervisor, SIGKILL, NULL, 0);
 		if (!process_gone(supervisor, KILL_MS))
 			return err_set(e, NU_FAILED, "%s: process %d is still there after SIGKILL", id,
 				       m->supervisor);
+		if (tidy_up(id, m, e) < 0)
+			return -1;
 	}
 	say("%s: stopped in %.1f s (%s)", id, (now_ms() - begin) / 1000.0, how);
 	return 0;

@@ -80,11 +80,13 @@ static int find_enrolled(const char *id, struct machine *m, struct err *e)
 	autofree char *leader = state_value(text, "LEADER");
 	autofree char *supervisor = state_value(text, "SUPERVISOR");
 	autofree char *time = state_value(text, "REALTIME");
-	if (!leader || !supervisor || !time)
+	autofree char *timeout = state_value(text, "TIMEOUT");
+	if (!leader || !supervisor || !time || !timeout)
 		return 0;
 	m->leader = atoi(leader);
 	m->supervisor = atoi(supervisor);
 	m->since = atoll(time);
+	m->timeout = atoi(timeout);
 	autofree char *name = xfmt("nixunits-%s", id);
 	unit_cgroup(m->leader, name, m->cgroup, sizeof(m->cgroup));
 	return m->leader > 1;
@@ -121,6 +123,17 @@ int machine_enroll(struct enrolled *m, const char *id, struct err *e)
 	return running > 0 ? err_set(e, NU_BUSY, "is running already") : running;
 }
 
+void machine_ids(struct strv *ids)
+{
+	DIR *dir = opendir(BOOK);
+
+	for (struct dirent *d; dir && (d = readdir(dir));)
+		if (d->d_name[0] != '.')
+			strv_add(ids, d->d_name);
+	if (dir)
+		closedir(dir);
+}
+
 bool machine_enrolled(const char *id)
 {
 	autofree char *path = xfmt(BOOK "/%s", id);
@@ -129,10 +142,10 @@ bool machine_enrolled(const char *id)
 	return fd >= 0 && book_lock(fd, F_OFD_GETLK);
 }
 
-int machine_leader(struct enrolled *m, pid_t leader, struct err *e)
+int machine_leader(struct enrolled *m, pid_t leader, int timeout, struct err *e)
 {
-	autofree char *text = xfmt("LEADER=%d\nSUPERVISOR=%d\nREALTIME=%lld\n", leader, getpid(),
-				   (long long)time(NULL));
+	autofree char *text = xfmt("LEADER=%d\nSUPERVISOR=%d\nREALTIME=%lld\nTIMEOUT=%d\n", leader,
+				   getpid(), (long long)time(NULL), timeout);
 
 	if (pwrite(m->lock, text, strlen(text), 0) != (ssize_t)strlen(text))
 		return err_errno(e, "%s", m->path);

@@ -18,6 +18,7 @@ struct machine {
 	char unit[128];   /* the systemd unit it runs in */
 	char cgroup[512]; /* that unit's cgroup: "/machine.slice/nixunits@web2.service" */
 	pid_t supervisor; /* the process that runs it, of the direct engine; 0: systemd-nspawn's */
+	int timeout;      /* with a supervisor: what it has to end, in seconds (nu-run --timeout) */
 	int64_t since;    /* start, in seconds since the epoch */
 };
 
@@ -39,10 +40,12 @@ struct enrolled {
 /* Before anything is made that has the id's name: nobody else runs it. 0, or -1 and e (NU_BUSY
  * where somebody does). */
 int machine_enroll(struct enrolled *m, const char *id, struct err *e);
-/* Its leader, by which it is found from now on; and when that has ended, before it is waited
- * for, that it isn't any more. */
-int machine_leader(struct enrolled *m, pid_t leader, struct err *e);
+/* Its leader, by which it is found from now on, and its timeout; and when that leader has ended,
+ * before it is waited for, that it isn't any more. */
+int machine_leader(struct enrolled *m, pid_t leader, int timeout, struct err *e);
 void machine_ended(struct enrolled *m);
+/* Adds the ids that are in our own book. */
+void machine_ids(struct strv *ids);
 /* Whether anybody has it in our own book: it runs, or is about to, or is being tidied up. */
 bool machine_enrolled(const char *id);
 void machine_withdraw(struct enrolled *m);

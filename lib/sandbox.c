@@ -482,12 +482,12 @@ static pid_t reap(struct run *r, int *status)
 /* Until the container's first process has ended; its exit status. */
 static int supervise(struct run *r, int signals, const sigset_t *mask, struct err *e)
 {
-	const struct sandbox *s = r->s;
-	pid_t relaying = start_relay(r), extra = -1;
+	struct sandbox *s = r->s;
 	int64_t deadline = 0;
 	bool ready = false, failed = false, stopping = false;
 	int status, result = -1;
 
+	s->relaying = start_relay(r);
 	while (result < 0) {
 		struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
 					{ .fd = r->made.notify, .events = POLLIN } };
@@ -507,8 +507,8 @@ static int supervise(struct run *r, int signals, const sigset_t *mask, struct er
 		/* All it says is taken, or its init would once wait for us. */
 		if (fds[1].revents && is_ready(r) && !ready) {
 			ready = true;
-			extra = start_ready(r, mask);
-			if (extra < 0) {
+			s->extra = start_ready(r, mask);
+			if (s->extra < 0) {
 				warn("%s: a process for its extra: %s", s->fs.u->id, strerror(errno));
 				failed = stopping = true;
 				deadline = shut_down(r);
@@ -528,10 +528,10 @@ static int supervise(struct run *r, int signals, const sigset_t *mask, struct er
 		while ((dead = reap(r, &status)) > 0) {
 			if (dead == r->pid)
 				result = exit_status(r, status);
-			else if (dead == relaying)
-				relaying = -1;
-			else if (dead == extra) {
-				extra = -1;
+			else if (dead == s->relaying)
+				s->relaying = -1;
+			else if (dead == s->extra) {
+				s->extra = -1;
 				/* One that a shutdown cuts short has not failed. */
 				if (status == 0 || stopping)
 					continue;
@@ -540,11 +540,6 @@ static int supervise(struct run *r, int signals, const sigset_t *mask, struct er
 			}
 		}
 	}
-	if (relaying > 0)
-		proc_wait(relaying);
-	/* It has lost who it was in, and tidies up after itself. */
-	if (extra > 0)
-		proc_wait(extra);
 	return failed ? err_set(e, NU_FAILED, "extra failed") : result;
 }
 
@@ -619,7 +614,7 @@ static int start(struct run *r, struct err *e)
 	if (r->made.console >= 0)
 		relay_size(isatty(STDIN_FILENO) ? STDIN_FILENO : terminal(r), r->made.console);
 	if (await_exec(r, e) < 0 ||
-	    (!r->s->fs.rootless && machine_leader(&r->enrolled, r->pid, e) < 0))
+	    (!r->s->fs.rootless && machine_leader(&r->enrolled, r->pid, r->s->stop_s, e) < 0))
 		return -1;
 	/* Not before: the last to leave a mount namespace waits until it is taken down, and would
 	 * have been the child on its way to a copy of it. */
@@ -663,6 +658,7 @@ int sandbox_run(struct sandbox *s, struct err *e)
 	int status = -1;
 
 	s->fs.userns = -1;
+	s->relaying = s->extra = -1;
 	/* That nobody reads any more what we say is no reason not to tidy up. */
 	sigaction(SIGPIPE, &ignore, &was_pipe);
 	autoclose int signals = open_signals(&was, e);
@@ -679,4 +675,12 @@ int sandbox_run(struct sandbox *s, struct err *e)
 	sigprocmask(SIG_SETMASK, &was, NULL);
 	sigaction(SIGPIPE, &was_pipe, NULL);
 	return status;
+}
+
+void sandbox_await(const struct sandbox *s)
+{
+	if (s->relaying > 0)
+		proc_wait(s->relaying);
+	if (s->extra > 0)
+		proc_wait(s->extra);
 }

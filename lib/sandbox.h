@@ -18,10 +18,12 @@ struct sandbox {
 	/* What it sees; userns, cgroup, console and notify are set by sandbox_run(). */
 	struct rootfs fs;
 	char **command;    /* run by a small init of ours; NULL: the unit's own init */
-	unsigned int stop_s; /* how long its init may take to shut down */
+	unsigned int stop_s; /* how long its init may take to shut down, or a command to end where
+			      * nu-stop ends it */
 	/* Called in a process of its own when the init says that it is ready. Returns its exit
 	 * status: a failure stops the container. */
 	int (*ready)(const struct unit *u);
+	pid_t relaying, extra; /* for sandbox_await() */
 };
 
 /* Runs the unit to its end. Returns the exit status of the command, 128+n where signal n
@@ -29,5 +31,8 @@ struct sandbox {
  * run (e->code 126 or 127: its program could not be executed), or what it has to have failed;
  * then nothing is left of it. */
 int sandbox_run(struct sandbox *s, struct err *e);
+/* What it has said last may wait for its reader yet, and so may what its extra says. To be called
+ * when nothing is held for it any more: it can take for ever, and end by a signal. */
+void sandbox_await(const struct sandbox *s);
 
 #endif

@@ -15,7 +15,10 @@ int status_get(const char *id, struct status *s, struct err *e)
 	*s = (struct status){ .in_nixos = store_in_nixos(id) };
 	autoclose int dir = store_open(id, false, NULL, e);
 
-	if (dir < 0 && !s->in_nixos)
+	struct err ignored;
+
+	/* The direct engine runs documents and images as well. */
+	if (dir < 0 && !s->in_nixos && machine_find(id, &s->machine, &ignored) <= 0)
 		return -1;
 	if (dir >= 0 && !s->in_nixos) {
 		s->generation = store_generation(dir, "current");

@@ -23,7 +23,7 @@ struct status {
 };
 
 const char *state_name(enum state s);
-/* A few readlinks and one small file. 0; or -1 and e, NU_NO_UNIT for an unknown id. */
+/* Of a stored unit, or of one that runs without being stored. A few readlinks and one small file. 0; or -1 and e, NU_NO_UNIT for an unknown id. */
 int status_get(const char *id, struct status *s, struct err *e);
 
 #endif

@@ -282,6 +282,66 @@ sleep 0.3
 kill -KILL "$(supervisor)"
 ok 'it dies with its supervisor, like it or not' eventually 10 sh -c '! pgrep -fx /nix/store/s/init'
 wait
+
+# What is no stored unit is known by its id as long as it runs, and can be stopped.
+"$N" run --root "$T/boot" "$T/unit.json" </dev/null 2>/dev/null &
+ok 'it is listed' eventually 10 sh -c "'$N' list -s | grep '^t-direct  *started *-'"
+is "$("$N" list -q -s)" t-direct 'by its id too'
+is "$("$N" status -o json t-direct | jq -r '"\(.status) \(.generation) \(.leader > 1)"')" 'started null true' 'its status is shown'
+like "$("$N" caps show -a t-direct)" bounding 'and its capabilities'
+like "$("$N" net show t-direct)" 'lo' 'and its network'
+run "$N" check t-direct
+like "$status/$err" '^1/.*t-direct: runs, but is no stored unit' 'but there is nothing to compare it with'
+run "$N" stop t-direct
+like "$status/$err" '^0/nu-stop: t-direct: stopped in [0-9.]+ s \(shut down\)$' 'it is stopped'
+wait
+run "$N" stop t-direct
+is "$status" 3 'after which nobody knows it'
+is "$("$N" list)$(traces)" "$before" 'and nothing is left'
+
+# Stopped within its time, whatever it does.
+"$N" run --timeout 1 --root "$T/root" "$T/unit.json" -- sh -c 'trap "" TERM; echo >/up; while :; do sleep 0.1; done' &
+eventually 10 supervisor >/dev/null
+eventually 10 test -e "$T/root/up"
+run "$N" stop t-direct
+like "$status/$err" '^0/.*stopped in [0-9.]+ s \(killed: it did not end in time\)$' 'a command that ignores SIGTERM'
+wait $!
+is $? 129 'which is hung up on'
+rm "$T/root/up"
+"$N" run --timeout 1 --root "$T/root" "$T/unit.json" -- sh -c 'trap "" TERM HUP; echo >/up; while :; do sleep 0.1; done' &
+eventually 10 test -e "$T/root/up"
+run "$N" stop t-direct
+like "$status/$err" '^0/.*\(killed: it did not end in time\)$' 'and one that ignores SIGHUP'
+wait $!
+is $? 137 'which is killed'
+is "$(traces)" "$before" 'nothing is left of either'
+# Its init has said more than a pipe takes, to a reader that reads nothing.
+mkfifo "$T/idle"
+sed -i 's/sendto/for (int i = 0; i < 3000; i++) write(1, "0123456789012345678901234567890123456789012345678", 50);\n\tsendto/' "$T/init.c"
+cp -a "$T/boot" "$T/loud"
+cc -static -O1 -o "$T/loud/nix/store/s/init" "$T/init.c" || bail_out 'no compiler'
+"$N" run --timeout 0 --root "$T/loud" "$T/unit.json" </dev/null >"$T/idle" & pid=$!
+exec 8<"$T/idle"
+eventually 10 supervisor >/dev/null
+sleep 0.5
+run "$N" stop t-direct
+like "$status/$err" '^0/.*stopped in [0-3]\.[0-9] s \(shut down\)$' 'one whose console nobody reads is stopped'
+is "$(traces | grep -v " run ")" "$before" 'and tidied up'
+ok 'its supervisor waits for the reader yet' kill -0 $pid
+exec 8<&-
+wait $pid
+is $? 137 'and ends with it'
+# A supervisor that hangs.
+"$N" run --timeout 0 --root "$T/boot" "$T/unit.json" </dev/null 2>/dev/null & pid=$!
+eventually 10 supervisor >/dev/null
+kill -STOP "$(supervisor)"
+run "$N" stop t-direct
+like "$status/$err" '^0/.*\(killed: it did not end in time\)$' 'one whose supervisor hangs is stopped'
+wait $pid
+is $? 137 'by the end of that'
+is "$(traces | grep -vx '[0-9]*')" "$(printf '%s\n' "$before" | grep -vx '[0-9]*')" 'and what it had is tidied up'
+direct true
+
 document '.extra = "readlink /proc/self/fd/0 >/said; grep SigBlk /proc/self/status >>/said; exit 3"' >"$T/extra.json"
 run timeout 200 "$N" run --root "$T/boot" "$T/extra.json" </dev/zero
 is "$status" 1 'an extra that fails ends it'
