@@ -25,19 +25,50 @@ static const char *mount_point(void)
 	return NULL;
 }
 
-/* Directories alone can be removed in a cgroup, and its files go with it. */
-static int remove_below(int dirfd, const char *name)
+static int open_dir(int at, const char *name)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
 
-	if (!dir)
-		return errno == ENOENT ? 0 : -1;
-	for (struct dirent *d; (d = readdir(dir));)
+/* A directory in this one, the caller's; NULL: there is none. */
+static char *first_below(int at)
+{
+	int fd = open_dir(at, ".");
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	char *name = NULL;
+
+	for (struct dirent *d; dir && !name && (d = readdir(dir));)
 		if (d->d_type == DT_DIR && !streq(d->d_name, ".") && !streq(d->d_name, ".."))
-			remove_below(fd, d->d_name);
-	closedir(dir);
-	return unlinkat(dirfd, name, AT_REMOVEDIR);
+			name = xstrdup(d->d_name);
+	if (dir)
+		closedir(dir);
+	return name;
+}
+
+/* Directories alone can be removed in a cgroup, and its files go with it. A container can nest
+ * them deeper than we can hold descriptors: one is, that of where we are. */
+static int remove_tree(const char *path)
+{
+	autostrv struct strv names = { 0 };
+	autoclose int at = open_dir(AT_FDCWD, path);
+
+	if (at < 0)
+		return errno == ENOENT ? 0 : -1;
+	for (;;) {
+		autofree char *below = first_below(at);
+
+		if (!below && !names.n)
+			return rmdir(path);
+		autofree char *done = below ? NULL : names.v[--names.n];
+		int next = open_dir(at, below ? below : "..");
+
+		cleanup_close(&at);
+		at = next;
+		if (at < 0 || (done && unlinkat(at, done, AT_REMOVEDIR) < 0))
+			return -1;
+		if (below)
+			strv_add(&names, below);
+	}
 }
 
 static void remove_path(const char *path)
@@ -47,8 +78,11 @@ static void remove_path(const char *path)
 
 	if (fd >= 0 && write(fd, "1", 1) < 0)
 		warn("%s: %s", kill, strerror(errno));
-	for (int i = 0; remove_below(AT_FDCWD, path) < 0 && errno == EBUSY && i < GONE_TRIES; i++)
+	int failed;
+	for (int i = 0; (failed = remove_tree(path)) < 0 && errno == EBUSY && i < GONE_TRIES; i++)
 		usleep(10000);
+	if (failed)
+		warn("%s: %s", path, strerror(errno));
 }
 
 char *leaf_own(struct err *e)

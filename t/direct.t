@@ -331,6 +331,20 @@ ok 'its supervisor waits for the reader yet' kill -0 $pid
 exec 8<&-
 wait $pid
 is $? 137 'and ends with it'
+# It has nested cgroups deeper than its supervisor can have files open.
+sed 's/for (.*/chdir("\/sys\/fs\/cgroup");\n\tfor (int i = 0; i < 1100; i++)\n\t\tif (mkdir("d", 0700) < 0 || chdir("d") < 0)\n\t\t\treturn 9;/;
+	1a #include <sys/stat.h>' "$T/init.c" >"$T/deep.c"
+cp -a "$T/boot" "$T/deep"
+cc -static -O1 -o "$T/deep/nix/store/s/init" "$T/deep.c" || bail_out 'no compiler'
+(
+	ulimit -n 256
+	exec "$N" run --root "$T/deep" "$T/unit.json" </dev/null >"$T/log" 2>&1
+) & pid=$!
+ok 'one that makes many cgroups' eventually 20 grep -q 't-direct: ready' "$T/log"
+run "$N" stop t-direct
+wait $pid
+is "$?/$(grep -v ready "$T/log")" 0/ 'is stopped without a complaint'
+is "$(traces)" "$before" 'and nothing of them is left'
 # A supervisor that hangs.
 "$N" run --timeout 0 --root "$T/boot" "$T/unit.json" </dev/null 2>/dev/null & pid=$!
 eventually 10 supervisor >/dev/null
