@@ -18,12 +18,16 @@ static void on_resize(int signal)
 	resized = signal;
 }
 
-/* What was typed and the container has not taken yet. It may never: then nothing more
- * is read, and its output still is. */
-struct typed {
+/* What was read on one side and the other has not taken yet. It may never: then nothing more is
+ * read of it, and the other direction goes on. */
+struct flow {
 	char block[16384];
 	size_t at, n;
 };
+
+/* Written at a time, where poll(2) says that there is room: it may be for no more than this, and
+ * the terminal's own descriptor is not ours to make non-blocking. */
+#define ROOM 512
 
 void relay_size(int from, int pty)
 {
@@ -33,60 +37,59 @@ void relay_size(int from, int pty)
 		ioctl(pty, TIOCSWINSZ, &size);
 }
 
-/* False at the end of the input. */
-static bool read_typed(int in, struct typed *t)
+static bool pending(const struct flow *f)
 {
-	ssize_t n = read(in, t->block, sizeof(t->block));
+	return f->at < f->n;
+}
 
-	t->at = 0;
-	t->n = n > 0 ? n : 0;
+/* False when nothing more will come. */
+static bool fill(int fd, struct flow *f)
+{
+	ssize_t n = read(fd, f->block, sizeof(f->block));
+
+	f->at = 0;
+	f->n = n > 0 ? n : 0;
 	return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
-static void write_typed(int pty, struct typed *t)
+static void spill(int fd, struct flow *f, size_t most)
 {
-	ssize_t n = write(pty, t->block + t->at, t->n - t->at);
+	size_t left = f->n - f->at;
+	ssize_t n = write(fd, f->block + f->at, left < most ? left : most);
 
 	if (n > 0)
-		t->at += n;
+		f->at += n;
 	else if (errno != EAGAIN && errno != EINTR)
-		t->at = t->n; /* nobody is there to take it */
+		f->at = f->n; /* nobody is there to take it, the command may go on */
 }
 
-/* All that has come. False when nothing more will. */
-static bool show(int pty, int out)
+/* All that has come. */
+static void drain(int pty, struct flow *shown, int out)
 {
-	char block[16384];
+	struct pollfd room = { .fd = out, .events = POLLOUT };
 
-	for (;;) {
-		ssize_t n = read(pty, block, sizeof(block));
-
-		if (n <= 0)
-			return n < 0 && (errno == EAGAIN || errno == EINTR);
-		for (ssize_t done = 0; done < n;) {
-			ssize_t k = write(out, block + done, n - done);
-
-			if (k < 0 && errno == EAGAIN)
-				poll(&(struct pollfd){ .fd = out, .events = POLLOUT }, 1, -1);
-			else if (k < 0 && errno != EINTR)
-				return true; /* our terminal is gone, the command may go on */
-			done += k > 0 ? k : 0;
+	do {
+		while (pending(shown)) {
+			poll(&room, 1, -1);
+			spill(out, shown, sizeof(shown->block));
 		}
-	}
+	} while (fill(pty, shown) && pending(shown));
 }
 
 static void carry(int pty, int pidfd, int in, int out)
 {
-	struct typed typed = { .n = 0 };
+	struct flow typed = { .n = 0 }, shown = { .n = 0 };
 	int sized = in >= 0 ? in : out;
 	bool open = true;
 
 	for (;;) {
-		bool pending = typed.at < typed.n;
+		bool up = pending(&typed), down = pending(&shown);
 		struct pollfd fds[] = {
 			{ .fd = pidfd, .events = POLLIN },
-			{ .fd = open ? pty : -1, .events = POLLIN | (pending ? POLLOUT : 0) },
-			{ .fd = pending ? -1 : in, .events = POLLIN },
+			{ .fd = open && (up || !down) ? pty : -1,
+			  .events = (up ? POLLOUT : 0) | (down ? 0 : POLLIN) },
+			{ .fd = up ? -1 : in, .events = POLLIN },
+			{ .fd = down ? out : -1, .events = POLLOUT },
 		};
 		int n = poll(fds, ARRAY_SIZE(fds), -1);
 
@@ -98,14 +101,16 @@ static void carry(int pty, int pidfd, int in, int out)
 			return;
 		if (n <= 0)
 			continue;
-		if (fds[2].revents && !read_typed(in, &typed))
+		if (fds[2].revents && !fill(in, &typed))
 			in = -1;
-		if (pending && fds[1].revents & POLLOUT)
-			write_typed(pty, &typed);
-		if (fds[1].revents & ~POLLOUT)
-			open = show(pty, out);
+		if (up && fds[1].revents & POLLOUT)
+			spill(pty, &typed, sizeof(typed.block));
+		if (!down && fds[1].revents & ~POLLOUT)
+			open = fill(pty, &shown);
+		if (fds[3].revents)
+			spill(out, &shown, ROOM);
 		if (fds[0].revents) {
-			show(pty, out);
+			drain(pty, &shown, out);
 			return;
 		}
 	}
