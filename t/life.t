@@ -87,6 +87,21 @@ life() {
 	run host nixunits stop -q web2
 	is "$(traces)" "$stopped" 'nothing stays of either'
 
+	# Its leader ends while it is asked to, and the number is soon that of a stranger.
+	cc -static -O1 -o "$T/again" "$REPO/t/lib/again.c" || bail_out 'no compiler'
+	host_put /root/again/again <"$T/again"
+	printf '%s\n' '#!/bin/sh' 'mkdir /root/again/once 2>/dev/null || exec /usr/bin/machinectl "$@"' \
+		'kill -KILL $LEADER; while [ -e /proc/$LEADER ]; do :; done; exec /root/again/again $LEADER' |
+		host_put /root/again/machinectl
+	host chmod +x /root/again/again /root/again/machinectl
+	host nixunits start -q web2
+	leader=$(field web2 .leader)
+	run host env LEADER=$leader PATH=/root/again:/usr/local/bin:/usr/bin nixunits stop web2
+	like "$status/$err" '0/nu-stop: web2: stopped in [0-9]\.[0-9] s' 'a stranger is not waited for'
+	is "$(host cat "/proc/$leader/comm")" again 'nor killed'
+	host sh -c 'kill "$1"; rm -r /root/again' - "$leader"
+	is "$(traces)" "$stopped" 'nothing of the unit is left'
+
 	# Starting and stopping need no nix. The resolver of a host that has one of its own is not
 	# copied, but the servers behind it, as text.
 	host chmod -x /usr/bin/nix
