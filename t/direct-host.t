@@ -26,7 +26,7 @@ ended() { host test -e /root/direct.status; }
 signal() { host_sh 'kill -$1 $(sed -n s/^SUPERVISOR=//p /run/nixunits/web2)' "$1"; }
 page() { host curl -sf -m 2 http://192.168.20.2/; }
 state() {
-	host_sh 'ip -br link; findmnt -rno TARGET; ls -A /run/nixunits; ls /run/systemd/nspawn-uid
+	host_sh 'ip -br link; findmnt -rno TARGET; ls /run/nixunits; ls /run/systemd/nspawn-uid
 		find /sys/fs/cgroup -name "nixunits-*"; ls /tmp; nft list tables; ls -A /var/lib/nixunits/containers/web2'
 }
 
@@ -107,6 +107,17 @@ with_direct() {
 	ok 'which is there' eventually 20 page
 	host nixunits stop -q web2
 	is "$(state)" "$before" 'nothing is left'
+
+	# A supervisor that hangs is killed in the end, and tidied up after.
+	host_sh 'nixunits unit web2 | jq ".network.forward = [{protocol: \"tcp\", address: null, hostPort: 8099, port: 80}]" >/root/forward.json'
+	direct --timeout 0 --root /var/lib/nixunits/containers/web2/root \
+		--store /var/lib/nixunits/containers/web2/current/nix/store \
+		--store /var/lib/nixunits/store/default/root/nix/store /root/forward.json
+	ok 'one with a forwarded port' eventually 20 host_sh 'curl -sf -m 2 http://192.168.20.2/; nft list table inet nixunits-web2'
+	signal STOP
+	run host nixunits stop web2
+	like "$status/$err" '^0/.*\(killed: it did not end in time\)' 'is stopped though its supervisor hangs'
+	is "$(state | grep -vx '[0-9]*')" "$(printf '%s\n' "$before" | grep -vx '[0-9]*')" 'nothing is left'
 
 	run host nixunits run --ephemeral web2 -- sh -c 'echo $$; cat /etc/machine-id; touch /gone; id -u'
 	succeeds 'a command instead of its init'
