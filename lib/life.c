@@ -304,7 +304,7 @@ static int tidy_up(const char *id, const struct machine *m, struct err *e)
 	if (failed == 0) {
 		if (*m->cgroup)
 			leaf_clear(m->cgroup);
-		failed = net_down(id, NULL, e);
+		failed = net_down(id, -1, NULL, e);
 	}
 	machine_withdraw(&ours);
 	return failed < 0 ? err_wrap(e, "%s: ", id) : 0;
