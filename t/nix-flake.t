@@ -1,5 +1,6 @@
 #!/bin/sh
-# The flake, with the offline package set for its nixpkgs; default.nix without flakes; and what
+# The flake, with the offline package set for its nixpkgs; default.nix without flakes: what they
+# evaluate to (t/nix-package.t builds the packages and a container of mkContainer). And what
 # `nix run …#portable` does to a host.
 . "$(dirname "$0")/lib/host.sh"
 
@@ -21,19 +22,28 @@ flake() {
 
 	for system in x86_64-linux aarch64-linux; do
 		is "$(of "packages.$system" | jq -c 'map_values(test("^/nix/store/.*-nixunits"))')" \
-			'{"default":true,"nixunits":true,"nixunits-static":true,"portable":true}' "$system: its packages"
-		like "$(of "devShells.$system.default")" '^"/nix/store/.*-shell"$' "$system: a shell for development"
+			'{"default":true,"nixunits":true,"nixunits-static":true,"portable":true}' "$system: its packages evaluate"
+		like "$(of "devShells.$system.default")" '^"/nix/store/.*-shell"$' "$system: so does a shell for development"
 	done
-	like "$(of checks.x86_64-linux.container)" '^"/nix/store/.*-unit.json"$' 'its checks build a container'
+	like "$(of checks.x86_64-linux.container)" '^"/nix/store/.*-unit.json"$' 'among its checks is a container, whose system evaluates'
 	is "$(of nixosModules.default 'm: baseNameOf (dirOf m) + "/" + baseNameOf m')" '"host/module.nix"' 'the module for NixOS hosts'
 	is "$(of lib.x86_64-linux.mkContainer 'mk: (mk { id = "t"; properties.a = "fd00::1/64"; declaration = { properties, ... }: {
 		network.interfaces.veth.ip6 = properties.a; }; }).document.network.interfaces.veth.ip6')" \
-		'["fd00::1/64"]' 'mkContainer makes a container of a declaration'
+		'["fd00::1/64"]' 'mkContainer takes a declaration and its parameters'
+	like "$(of lib.x86_64-linux.mkContainer 'mk: (mk { id = "t"; properties.a = "b"; declaration = { properties, ... }: {
+		config.environment.etc.x.text = properties.a; }; }).guest.config.environment.etc.x.text')" '^"b"$' 'and makes a system of them'
+	like "$(of lib.x86_64-linux.mkContainer 'mk: (mk { id = "t"; declaration.systemdDeps = "x"; })
+		.guest.config.systemd.services.nixunits-wait.serviceConfig.ExecStart')" '-nixunits-static-[^/]*/bin/nixunits wait"$' \
+		'in which the static nixunits waits for the network'
+	caught='declaration = { properties, ... }: { config.environment.etc.x.text = if (builtins.tryEval properties.a).success then "yes" else "no"; }'
+	is "$(of lib.x86_64-linux.mkContainer "mk: let of = a: mk { id = \"t\"; properties.a = a; $caught; }; in
+		(of \"b\").unit.outPath == (mk { id = \"t\"; properties.a = \"b\"; declaration.config.environment.etc.x.text = \"yes\"; }).unit.outPath")" \
+		true 'which is its own where it asks whether a parameter can be evaluated'
 
 	like "$(instantiated 'map (p: p.name) [ n.nixunits n.nixunits-static n.portable ]' | jq -c .)" \
 		'"nixunits-[0-9.]+","nixunits-static-[0-9.]+","nixunits-portable"' 'the same without flakes'
-	is "$(instantiated '(n.mkContainer { id = "t"; declaration.autoStart = true; }).document.autoStart')" true \
-		'mkContainer too'
+	is "$(instantiated 'let d = (n.mkContainer { id = "t"; declaration.autoStart = true; }).document; in [ d.autoStart (baseNameOf d.init) ]')" \
+		'[true,"init"]' 'mkContainer too'
 
 	# The binary of this test is the static one that a nixpkgs would have built.
 	run host nix-build --no-out-link -E 'let pkgs = import /src/nix/debian { dpkg = /root/nixpkgs/dpkg.json; }; in
