@@ -62,8 +62,29 @@ static int ifname_at(const struct jnode *up, const char *key, const char **dst, 
 	return json_str(&n, dst, e) < 0 ? -1 : ifname_check(&n, *dst, e);
 }
 
-/* Absolute and plain: no "..", no empty or "." component, nothing a line of a
- * unit.conf or of a log could not hold. */
+/* One spelling for one place, in the document itself: "/a//b/./c/" becomes "/a/b/c". What begins
+ * with no "/" is left to path_check(). */
+static void path_normalize(char *path)
+{
+	char *to = path;
+
+	for (const char *p = path; *path == '/' && *p;) {
+		p += strspn(p, "/");
+		size_t n = strcspn(p, "/");
+		bool dot = n == 1 && *p == '.';
+
+		if (n && !dot) {
+			*to++ = '/';
+			memmove(to, p, n);
+			to += n;
+		}
+		p += n;
+	}
+	if (*path == '/')
+		to[to == path] = '\0';
+}
+
+/* Absolute, without "..", and nothing that a line of a unit.conf or of a log could not hold. */
 static int path_check(const struct jnode *n, const char *path, struct err *e)
 {
 	if (path[0] != '/')
@@ -86,7 +107,10 @@ static int path_at(const struct jnode *up, const char *key, bool needed, const c
 
 	if (!n.value)
 		return needed ? json_need(&n, e) : 0;
-	return json_str(&n, dst, e) < 0 ? -1 : path_check(&n, *dst, e);
+	if (json_str(&n, dst, e) < 0)
+		return -1;
+	path_normalize(n.value->valuestring);
+	return path_check(&n, *dst, e);
 }
 
 static int store_path_at(const struct jnode *up, const char *key, const char **dst, struct err *e)

@@ -124,6 +124,16 @@ static void test_errors(void)
 		{ "'readOnly': true}", "'readOnly': true}, {'source': '/a', 'target': "
 				       "'/var/log/service'}",
 		  "bind[1].target: \"/var/log/service\": a bind target given twice" },
+		{ "'/var/log/service'", "'/proc/'",
+		  "bind[0].target: \"/proc\": the container has its own there; only what lies below "
+		  "can be bound" },
+		{ "'/var/log/service'", "'/.//'",
+		  "bind[0].target: \"/\": the container has its own there; only what lies below can "
+		  "be bound" },
+		{ "'/var/log/service'", "'/./..'", "bind[0].target: \"/..\": \"..\" in a path" },
+		{ "'readOnly': true}", "'readOnly': true}, {'source': '/a', 'target': "
+				       "'//var/./log/service/'}",
+		  "bind[1].target: \"/var/log/service\": a bind target given twice" },
 		{ "'readOnly'", "'ro'", "bind[0].ro: unknown field" },
 		{ "'lan': {", "'interface-of-16b': {",
 		  "network.interfaces.interface-of-16b: \"interface-of-16b\": longer than the 15 bytes "
@@ -248,6 +258,27 @@ static void test_errors(void)
 	}
 }
 
+/* One place has one spelling. */
+static void test_paths(void)
+{
+	static const char *const cases[][2] = {
+		{ "/srv/x/", "/srv/x" }, { "//srv///x", "/srv/x" }, { "/./srv/./x/.", "/srv/x" },
+		{ "/.x/y./...", "/.x/y./..." }, { "/a", "/a" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err e = { 0 };
+		autofree char *text = xfmt("{'version': 1, 'id': 'a', 'system': '/nix/store//s/', 'init': "
+					   "'/nix/store/s/init', 'bind': [{'source': '%s', 'target': '%s'}]}",
+					   cases[i][0], cases[i][0]);
+		autounit struct unit *u = parse(text, &e);
+
+		is(u ? u->binds[0].source : e.text, cases[i][1], cases[i][0]);
+		is(u ? u->binds[0].target : e.text, cases[i][1], "as a target too");
+		is(u ? u->system : e.text, "/nix/store/s", "a store path");
+	}
+}
+
 static void test_netns(void)
 {
 	static const char joins[] = "{'version': 1, 'id': 'a', 'system': '/nix/store/s', 'init': "
@@ -313,6 +344,7 @@ int main(void)
 	test_whole();
 	test_defaults();
 	test_errors();
+	test_paths();
 	test_netns();
 	test_ids();
 	return tap_done();
