@@ -36,7 +36,8 @@ void drift_print(const char *id, const cJSON *list, bool json)
 		autofree char *live = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "live"));
 
 		printf("%s: %s%s%s: declared %s, live %s\n",
-		       cJSON_GetObjectItem(d, "where")->valuestring, link ? link : "",
-		       link ? ": " : "", cJSON_GetObjectItem(d, "what")->valuestring, declared, live);
+		       cJSON_GetObjectItem(d, "where")->valuestring, link ? plain(link) : "",
+		       link ? ": " : "", plain(cJSON_GetObjectItem(d, "what")->valuestring),
+		       plain(declared), plain(live));
 	}
 }

@@ -240,13 +240,28 @@ bool json_next(const struct jnode *n, struct jnode *m)
 	return true;
 }
 
+/* What a terminal would obey, cJSON escapes in part: DEL and U+0080 to U+009F it leaves. */
+static void print_text(const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		unsigned char c = p[0], next = p[1];
+		bool second = c == 0xc2 && next >= 0x80 && next < 0xa0;
+
+		if (second || c == 0x7f)
+			printf("\\u%04x", second ? next : c);
+		else
+			putchar(c);
+		p += second;
+	}
+}
+
 static void print_value(const cJSON *j, int depth)
 {
 	bool object = cJSON_IsObject(j);
 
 	if ((!object && !cJSON_IsArray(j)) || !j->child) {
 		autofree char *text = cJSON_PrintUnformatted(j);
-		fputs(text ? text : "null", stdout);
+		print_text(text ? text : "null");
 		return;
 	}
 	putchar(object ? '{' : '[');

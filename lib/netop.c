@@ -38,7 +38,7 @@ static void link_text(const struct net_op *op, struct buf *b)
 {
 	char mac[18];
 
-	buf_addf(b, "link %s: ", op->link);
+	buf_addf(b, "link %s: ", plain(op->link));
 	size_t start = b->n;
 	if (op->what == NET_LINK_ADD)
 		new_link_text(op, b);
@@ -61,13 +61,14 @@ const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT])
 {
 	autobuf struct buf b = { 0 };
 	char text[ADDR_TEXT], via[ADDR_TEXT];
+	const char *link = plain(op->link); /* that of a leftover the container has chosen */
 
 	switch (op->what) {
 	case NET_PORT_DEL:
-		buf_addf(&b, "remove port %s", op->link);
+		buf_addf(&b, "remove port %s", link);
 		break;
 	case NET_PORT_ADD:
-		buf_addf(&b, "port %s of Open vSwitch bridge %s", op->link, op->parent);
+		buf_addf(&b, "port %s of Open vSwitch bridge %s", link, op->parent);
 		if (op->vlan)
 			buf_addf(&b, ", vlan %ld", op->vlan);
 		if (op->trunks)
@@ -75,12 +76,12 @@ const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT])
 		ovs_trunks_text(op->trunks, &b);
 		break;
 	case NET_LINK_DEL:
-		buf_addf(&b, "remove link %s", op->link);
+		buf_addf(&b, "remove link %s", link);
 		break;
 	case NET_LINK_MOVE:
-		buf_addf(&b, "link %s: moves to the %s", op->link,
+		buf_addf(&b, "link %s: moves to the %s", link,
 			 net_where_name(op->where == NET_HOST ? NET_CONTAINER : NET_HOST));
-		if (!streq(op->link, op->iface ? op->iface->name : op->link))
+		if (op->iface && !streq(op->link, op->iface->name))
 			buf_addf(&b, ", as %s", op->iface->name);
 		break;
 	case NET_LINK_ADD:
@@ -105,17 +106,17 @@ const char *net_op_text(const struct net_op *op, char dst[NET_OP_TEXT])
 		break;
 	case NET_ADDR_DEL:
 		buf_addf(&b, "remove address %s from %s", addr_text(&op->addr, true, text),
-			 op->link);
+			 link);
 		break;
 	case NET_ADDR_ADD:
-		buf_addf(&b, "address %s on %s", addr_text(&op->addr, true, text), op->link);
+		buf_addf(&b, "address %s on %s", addr_text(&op->addr, true, text), link);
 		break;
 	case NET_ROUTE_DEL:
-		buf_addf(&b, "remove route %s on %s", route_to(op, text), op->link);
+		buf_addf(&b, "remove route %s on %s", route_to(op, text), link);
 		break;
 	case NET_ROUTE_ADD:
 		buf_addf(&b, "route %s%s%s on %s%s", route_to(op, text), op->via.family ? " via " : "",
-			 op->via.family ? addr_text(&op->via, false, via) : "", op->link,
+			 op->via.family ? addr_text(&op->via, false, via) : "", link,
 			 op->onlink ? " (next hop on the link)" : "");
 		break;
 	}

@@ -636,14 +636,23 @@ unit rogue "{'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.6.0.2/31'], 'ho
 	"'CAP_NET_ADMIN'"
 net up rogue $C
 with_veth=$(state)
+clear=$(printf '\033[2J\302\233\177')
 rogue() {
 	ip -n $C link add en9 type veth peer name mine
 	ip -n $C link add up0 type veth peer name too
-	for link in lo en9 up0; do
-		ip -n $C link set $link alias nixunits:rogue:$link
+	ip -n $C link add "$clear" type veth peer name three
+	for link in lo en9 up0 "$clear"; do
+		ip -n $C link set "$link" alias "nixunits:rogue:$link"
 	done
 }
 rogue
+for format in text json; do
+	for action in plan check; do
+		net $action rogue $C -o $format
+		like "$out" 'x1b\[2J|u001b\[2J' "$action shows the link that a terminal would obey, as $format"
+		is "$(printf %s "$out$err" | tr -dc '\033\177\233' | wc -c)" 0 'and not to a terminal'
+	done
+done
 net up rogue $C
 is "$status $(links $C)" '0 lo veth' 'links with a forged mark go'
 is "$(state)" "$with_veth" 'and none of them to the host'
