@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../lib/applet.h"
@@ -39,13 +40,25 @@ static int proc_file(const struct check *c, const char *name, struct buf *b, str
 	return file_read(AT_FDCWD, path, 4 << 20, b, e);
 }
 
-/* The document the container was started with lies in it, read-only. */
+/* The document the container was started with lies in it, read-only. What it has put in the place
+ * of that is not even opened, unless it is a file: a terminal would become our own. */
+static int open_inside(const struct check *c)
+{
+	autofree char *inside = xfmt("/proc/%d/root", c->s.machine.leader);
+	autoclose int root = open(inside, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int there = root_open(root, "/run/nixunits/unit.json", O_PATH);
+	autofree char *file = xfmt("/proc/self/fd/%d", there);
+	struct stat st;
+
+	if (there < 0 || fstat(there, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	return open(file, O_RDONLY | O_CLOEXEC);
+}
+
 static int check_generation(struct check *c, struct err *e)
 {
 	autofree char *path = store_unit_json(c->id, "current");
-	autofree char *inside = xfmt("/proc/%d/root", c->s.machine.leader);
-	autoclose int root = open(inside, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	autoclose int fd = root_open(root, "/run/nixunits/unit.json", O_RDONLY | O_NONBLOCK);
+	autoclose int fd = open_inside(c);
 	autobuf struct buf declared = { 0 }, live = { 0 };
 
 	if (file_read(AT_FDCWD, path, UNIT_LIMIT, &declared, e) < 0)

@@ -154,6 +154,8 @@ static int find_files(struct run *r, struct err *e)
 		if (place_find(r->u, &r->at, e) < 0 || place_make(r->u, &r->at, e) < 0)
 			return -1;
 		fs->root = r->at.root;
+		if (!direct_is_path(d->what) && !streq(d->what, "-"))
+			fs->unit_json = r->at.unit_json;
 		fs->journal = d->ephemeral ? NULL : r->at.journal;
 		fs->hosts = r->at.hosts;
 	} else {

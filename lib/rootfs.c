@@ -28,6 +28,8 @@
 
 #define QUIET (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
+#define UNIT_JSON "/run/nixunits/unit.json"
+
 /* What of /proc a container must not write: the kernel's own parameters are the host's. The
  * network's are its own, where its network is. */
 static const char *const unwritable[] = { "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq" };
@@ -464,8 +466,18 @@ static int make_run_files(const struct rootfs *r, int run, int *notify, struct e
 	autoclose int fd = openat(run, "nixunits/unit.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 				  0444);
 	if (fd < 0 || !json || write(fd, json, strlen(json)) != (ssize_t)strlen(json))
-		return err_errno(e, "/run/nixunits/unit.json, in the container");
+		return err_errno(e, UNIT_JSON ", in the container");
 	return r->notify ? make_notify(run, notify, e) : 0;
+}
+
+/* The document is not the container's to write: over it lies the file that holds it, or itself. */
+static int protect_document(const struct rootfs *r, int run, struct err *e)
+{
+	autoclose int at = openat(run, "nixunits/unit.json", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return put_at(at, UNIT_JSON,
+		      r->unit_json ? mnt_clone(r->unit_json, -1, true, e) : mnt_clone_all(at, "", -1, true, e),
+		      e);
 }
 
 static int make_run(const struct pool *pool, int root, int *notify, struct err *e)
@@ -479,8 +491,10 @@ static int make_run(const struct pool *pool, int root, int *notify, struct err *
 	act_as(r->uid);
 	int ret = make_run_files(r, run, notify, e);
 	act_as(0);
+	if (ret < 0 || protect_document(r, run, e) < 0)
+		return -1;
 	/* Debian's systemd mounts this at its start, and gives up where it can't. */
-	return ret < 0 ? -1 : put_point(pool, root, "/run/lock", 01777, NULL, e);
+	return put_point(pool, root, "/run/lock", 01777, NULL, e);
 }
 
 /* Before the container's tree lies over the host's. An ordinary user has no right that he could

@@ -35,6 +35,7 @@ struct rootfs {
 	bool ephemeral;             /* writes go to a tmpfs instead */
 	const char *const *layers;  /* of /nix/store, the topmost first; none: as it is in root */
 	size_t n_layers;
+	const char *unit_json;      /* the file that holds u; NULL: there is none */
 	const char *journal, *hosts; /* directories of the host's for these; NULL: not wanted */
 	const char *cgroup;         /* directory of its cgroup; NULL: it sees none */
 	int userns;                 /* what shifts the ids on disk; -1: nothing does */

@@ -93,6 +93,13 @@ check() {
 	host nixunits restart -q c1
 	is "$(drift)" '[]' 'and after it'
 
+	# Something else in the place of its document is not opened.
+	host nixunits shell c1 -- sh -c 'cd /run; mv nixunits was; mkdir nixunits; ln -s /dev/zero nixunits/unit.json'
+	run host nixunits check c1
+	is "$status $out" '1 unit: document: declared "the current one", live "none"' 'a device for its document is none'
+	host nixunits shell c1 -- sh -c 'cd /run; rm -r nixunits; mv was nixunits'
+	is "$(drift)" '[]' 'which comes back'
+
 	host_sh 'f=/var/lib/nixunits/containers/c1/current/unit.json
 		jq ".bind += [{ \"source\": \"/srv/data\", \"target\": \"/more\" }]" "$f" >/root/unit.json; mv /root/unit.json "$f"'
 	is "$(drift)" '[["unit","document"],["mount","/more"]]' \

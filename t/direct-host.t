@@ -47,6 +47,10 @@ with_direct() {
 		'^started true .*192.168.20.2/31' 'status says the same of it'
 	run host nixunits check web2
 	is "$status:$out" 0: 'it is what was declared'
+	for try in 'echo x >>' 'chmod 666' 'rm -f' 'mv -f /etc/hostname'; do
+		not_ok "its document is not its own: $try" host nixunits shell web2 -- \
+			sh -c "$try /run/nixunits/unit.json"
+	done
 	is "$(host nixunits shell web2 -- cat /proc/1/comm)" systemd 'a shell enters it'
 	like "$(host nixunits caps show web2)" bounding 'its capabilities are shown'
 	like "$(host_sh 'nixunits start web2 2>&1')" 'is running, by process' 'start knows that it runs'

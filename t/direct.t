@@ -74,6 +74,9 @@ run direct ip -o addr show lo
 like "$out" '127.0.0.1/8' 'its loopback is up'
 
 # Its files.
+run direct sh -c 'cat /run/nixunits/unit.json; echo x >>/run/nixunits/unit.json'
+is "$out" "$(jq -c . "$T/unit.json")" 'its document'
+like "$err" 'Read-only' 'is not its own to write'
 run direct sh -c 'touch /kept; ls -ln /kept; echo gone >/tmp/x'
 like "$out" '^-rw-r--r-- +1 0 +0 ' 'what it writes is its root'"'"'s'
 is "$(stat -c %u "$T/root/kept")" 0 'and so it is on the disk'
