@@ -63,13 +63,13 @@ static int give(const char *id, struct err *e)
 
 static int take(const char *id, struct err *e)
 {
-	struct machine m;
-	int running = machine_find(id, &m, e);
+	struct enrolled nobody = ENROLLED_NONE;
+	/* Its processes have these UIDs, or will: the next unit to get them could kill them. */
+	int found = machine_enroll(&nobody, id, e) < 0 ? -1 : uid_free(id, e);
 
-	/* Its processes have these UIDs: the next unit to get them could kill them. */
-	if (running)
-		return running < 0 ? -1 : err_set(e, NU_FAILED, "%s: runs, stop it first", id);
-	int found = uid_free(id, e);
+	machine_withdraw(&nobody);
+	if (found < 0 && e->code == NU_BUSY)
+		return err_set(e, NU_FAILED, "%s: runs, stop it first", id);
 	return found == 0 ? err_set(e, NU_NO_UNIT, "%s: has no UID range", id) : found;
 }
 

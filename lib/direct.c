@@ -189,13 +189,17 @@ static int run(struct run *r, struct err *e)
 		.command = d->command,
 		.stop_s = d->stop_s,
 		.ready = d->ready,
+		.enrolled = ENROLLED_NONE,
 	};
+	/* From here on nobody deletes it, or gives its UID range away. */
+	if (!d->rootless && machine_enroll(&r->box.enrolled, r->u->id, e) < 0)
+		return -1;
 	return find_files(r, e) < 0 ? -1 : sandbox_run(&r->box, e);
 }
 
 int direct_run(const struct direct *d, struct err *e)
 {
-	struct run r = { .d = d, .lease = -1 };
+	struct run r = { .d = d, .lease = -1, .box = { .enrolled = ENROLLED_NONE } };
 
 	degrade = d->degrade;
 	if (!d->rootless && geteuid() != 0)
@@ -206,6 +210,7 @@ int direct_run(const struct direct *d, struct err *e)
 	int status = load(&r, e) < 0 ? -1 : run(&r, e);
 	if (status < 0 && r.u)
 		err_wrap(e, "%s: ", r.u->id);
+	machine_withdraw(&r.box.enrolled);
 	if (r.lease >= 0)
 		uid_release(r.lease, r.box.fs.uid);
 	place_free(&r.at);

@@ -130,7 +130,7 @@ static int prepare(struct run *r, struct err *e)
 	autoclose int userns = -1;
 
 	if (check_service(r->u, e) < 0 || setup_check(r->u, e) < 0 ||
-	    machine_enroll(&r->enrolled, r->u->id, e) < 0)
+	    machine_enroll(&r->enrolled, r->u->id, e) < 0 || place_find(r->u, &r->at, e) < 0)
 		return -1;
 	if (r->u->private_users) {
 		if (uid_alloc(r->u->id, &r->uid_base, e) < 0)
@@ -261,7 +261,7 @@ int launch(const struct unit *u, struct err *e)
 	struct run r = { .u = u, .enrolled = ENROLLED_NONE };
 	struct strv argv = { 0 };
 
-	if (place_find(u, &r.at, e) < 0 || prepare(&r, e) < 0) {
+	if (prepare(&r, e) < 0) {
 		machine_withdraw(&r.enrolled);
 		return -1;
 	}

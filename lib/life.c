@@ -511,6 +511,19 @@ static int remove_directory(const char *id, bool data, int dir, struct err *e)
 	return 0;
 }
 
+/* All of it, while nobody can begin. */
+static int remove_all(const char *id, bool data, int dir, struct err *e)
+{
+	struct enrolled nobody = ENROLLED_NONE;
+	struct machine m;
+	int failed = await_book(id, &m, e) < 0 || machine_enroll(&nobody, id, e) < 0 ||
+		     net_down(id, -1, NULL, e) < 0 || hosts_remove(id, e) < 0 ||
+		     remove_directory(id, data, dir, e) < 0 || uid_free(id, e) < 0;
+
+	machine_withdraw(&nobody);
+	return failed ? err_wrap(e, "%s: ", id) : 0;
+}
+
 int life_delete(const char *id, bool data, struct err *e)
 {
 	if (store_in_nixos(id))
@@ -522,9 +535,8 @@ int life_delete(const char *id, bool data, struct err *e)
 	if (life_enabled(id) && life_enable(id, false, e) < 0)
 		return -1;
 	SYSTEMCTL(id, true, e, "reset-failed");
-	if (net_down(id, -1, NULL, e) < 0 || hosts_remove(id, e) < 0 ||
-	    remove_directory(id, data, dir, e) < 0 || uid_free(id, e) < 0)
-		return err_wrap(e, "%s: ", id);
+	if (remove_all(id, data, dir, e) < 0)
+		return -1;
 	hosts_refresh();
 	if (data)
 		remove_journal(id);

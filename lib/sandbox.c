@@ -55,7 +55,6 @@ struct run {
 	struct rootfs_made made;
 	int joined; /* a network namespace of the host's, the container's as well; else -1 */
 	int netns; /* the container's, where its network is our matter; else -1 */
-	struct enrolled enrolled;
 	bool ended; /* it has run, and has been waited for */
 };
 
@@ -475,7 +474,7 @@ static pid_t reap(struct run *r, int *status)
 	if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) < 0 || !dead.si_pid)
 		return 0;
 	if (dead.si_pid == r->pid)
-		machine_ended(&r->enrolled);
+		machine_ended(&r->s->enrolled);
 	return waitpid(dead.si_pid, status, 0);
 }
 
@@ -594,15 +593,11 @@ static int come_home(struct run *r, struct err *e)
 
 static int start(struct run *r, struct err *e)
 {
-	const struct unit *u = r->s->fs.u;
-
 	for (int i = 0; i < 3; i++) {
 		r->tty[i] = !r->s->command || isatty(i);
 		r->s->fs.console = r->s->fs.console || r->tty[i];
 	}
 	r->s->fs.notify = !r->s->command;
-	if (!r->s->fs.rootless && machine_enroll(&r->enrolled, u->id, e) < 0)
-		return -1;
 	if (make_leaf(r, e) < 0 || leave_home(r, e) < 0 || make_inmate(r, e) < 0 ||
 	    set_rlimits(r, e) < 0 || rootfs_begin(&r->s->fs, r->pidfd, &r->made, e) < 0 ||
 	    await_namespaces(r, e) < 0 || make_network(r, e) < 0 ||
@@ -614,7 +609,7 @@ static int start(struct run *r, struct err *e)
 	if (r->made.console >= 0)
 		relay_size(isatty(STDIN_FILENO) ? STDIN_FILENO : terminal(r), r->made.console);
 	if (await_exec(r, e) < 0 ||
-	    (!r->s->fs.rootless && machine_leader(&r->enrolled, r->pid, r->s->stop_s, e) < 0))
+	    (!r->s->fs.rootless && machine_leader(&r->s->enrolled, r->pid, r->s->stop_s, e) < 0))
 		return -1;
 	/* Not before: the last to leave a mount namespace waits until it is taken down, and would
 	 * have been the child on its way to a copy of it. */
@@ -637,7 +632,7 @@ static void tidy(struct run *r)
 		warn("%s: %s", u->id, e.text);
 	/* From then on another can start, in a cgroup of the same name. */
 	leaf_remove(&r->leaf);
-	machine_withdraw(&r->enrolled);
+	machine_withdraw(&r->s->enrolled);
 	close_ends(&r->gate);
 	close_ends(&r->report);
 	cleanup_close(&r->pidfd);
@@ -652,7 +647,7 @@ int sandbox_run(struct sandbox *s, struct err *e)
 	static const struct pipe_ends closed = { -1, -1 };
 	struct run r = { .s = s, .pidfd = -1, .mnt_ns = -1, .gate = closed,
 			 .report = closed, .leaf = LEAF_NONE, .made = ROOTFS_NONE, .netns = -1,
-			 .joined = -1, .enrolled = ENROLLED_NONE };
+			 .joined = -1 };
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, was_pipe;
 	sigset_t was;
 	int status = -1;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "machine.h"
 #include "rootfs.h"
 #include "say.h"
 #include "unit.h"
@@ -23,6 +24,8 @@ struct sandbox {
 	/* Called in a process of its own when the init says that it is ready. Returns its exit
 	 * status: a failure stops the container. */
 	int (*ready)(const struct unit *u);
+	/* The caller's machine_enroll(); withdrawn as soon as nothing is left of it. NONE: rootless. */
+	struct enrolled enrolled;
 	pid_t relaying, extra; /* for sandbox_await() */
 };
 

@@ -87,6 +87,8 @@ with_direct() {
 	done
 	direct_slowly '-e inject=pivot_root:delay_enter=2000000' web2
 	eventually 20 host test -e /run/nixunits/web2
+	run host nixunits uid free web2
+	is "$status/$err" '1/nu-uid: web2: runs, stop it first' 'one that is starting keeps its UID range'
 	run host nixunits stop web2
 	like "$status $err" '^0 nu-stop: web2: stopped in' 'one that is starting is stopped once it has started'
 	ok 'and is gone' eventually 20 ended
@@ -147,7 +149,15 @@ with_direct() {
 
 	run host nixunits start -q web2
 	succeeds 'systemd runs it again'
-	host nixunits delete -q -f -r web2
+	host nixunits stop -q web2
+	# It has looked for its files, and asks for its range only after a while.
+	direct_slowly '-P /var/lib/nixunits/uidmap.lock -e inject=flock:delay_enter=4000000' web2
+	ok 'one that has only just begun' eventually 10 host pgrep -f '^nixunits run --engine direct web2'
+	sleep 1
+	run host nixunits delete -f -r web2
+	like "$status $err" '^0 nu-delete: web2: stopped in .*' 'is stopped before it is deleted'
+	eventually 20 ended
+	is "$(host ls /var/lib/nixunits/containers)$(host nixunits uid show)" '' 'and nothing of it comes back'
 }
 
 each_suite with_direct
