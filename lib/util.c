@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -420,9 +421,20 @@ int link_replace(int dirfd, const char *path, const char *target, struct err *e)
 
 struct removal {
 	int top; /* the directory to be removed, once it is open */
-	dev_t dev;
+	uint64_t mount; /* that all of it is in */
 	unsigned int moved; /* directories moved up into it */
 };
+
+/* The mount that a file is in. Where the kernel doesn't tell (before Linux 5.8), its filesystem:
+ * not elsewhere, since to stat(2) a subvolume of btrfs is one of its own. */
+static int mount_of(int dirfd, const char *path, struct statx *st, uint64_t *mount)
+{
+	if (statx(dirfd, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_MODE | STATX_MNT_ID, st) < 0)
+		return -1;
+	*mount = st->stx_mask & STATX_MNT_ID ? st->stx_mnt_id :
+					       makedev(st->stx_dev_major, st->stx_dev_minor);
+	return 0;
+}
 
 static int move_up(struct removal *r, int at, const char *name)
 {
@@ -442,7 +454,8 @@ static int remove_at(struct removal *r, int at, const char *name, int depth,
 		     const char *shown, struct err *e)
 {
 	unsigned int moved;
-	struct stat st;
+	struct statx st;
+	uint64_t mount;
 
 	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -452,14 +465,14 @@ static int remove_at(struct removal *r, int at, const char *name, int depth,
 	autoclose int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "%s", shown);
-	if (fstat(fd, &st) < 0 || st.st_dev != r->dev) {
+	if (mount_of(fd, "", &st, &mount) < 0 || mount != r->mount) {
 		errno = EXDEV;
 		return err_errno(e, "%s: is a mount point, nothing below it is touched", shown);
 	}
 	/* A directory of the nix store has no write permission, not even for its
 	 * owner, who need not be an all-powerful root. */
-	if (!(st.st_mode & S_IWUSR))
-		fchmod(fd, (st.st_mode & 07777) | S_IRWXU);
+	if (!(st.stx_mode & S_IWUSR))
+		fchmod(fd, (st.stx_mode & 07777) | S_IRWXU);
 	if (depth == DEEP)
 		return move_up(r, at, name) < 0 ? err_errno(e, "%s", shown) : 0;
 	if (depth == 0)
@@ -490,18 +503,15 @@ static int remove_at(struct removal *r, int at, const char *name, int depth,
 
 int tree_remove(int dirfd, const char *path, struct err *e)
 {
-	/* A mount point differs in device from its parent, so the parent's counts. */
+	/* A mount point is in another mount than its parent, so the parent's counts. */
 	autofree char *parent = xfmt("%s/..", path);
 	struct removal r = { .top = -1 };
-	struct stat st, up;
+	struct statx st;
 
-	if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (mount_of(dirfd, path, &st, &r.mount) < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
-	if (!S_ISDIR(st.st_mode))
-		up = st;
-	else if (fstatat(dirfd, parent, &up, AT_SYMLINK_NOFOLLOW) < 0)
+	if (S_ISDIR(st.stx_mode) && mount_of(dirfd, parent, &st, &r.mount) < 0)
 		return err_errno(e, "%s", parent);
-	r.dev = up.st_dev;
 	return remove_at(&r, dirfd, path, 0, path, e);
 }
 

@@ -93,8 +93,8 @@ int link_replace(int dirfd, const char *path, const char *target, struct err *e)
 int fd_copy(int in, int out);
 
 /* Removes path and all below it. It never follows a symlink and never crosses
- * into another filesystem: a mount point below is an error (EXDEV), and what is
- * mounted there stays whole. 0 if path is not there. -1 and e otherwise. */
+ * into another mount: a mount point below is an error (EXDEV), and what is
+ * mounted there stays whole. A subvolume of btrfs is none, and goes too. 0 if path is not there. -1 and e otherwise. */
 int tree_remove(int dirfd, const char *path, struct err *e);
 /* mkdir -p. Return 0, or -1 and e. */
 int make_dirs(const char *path, mode_t mode, struct err *e);

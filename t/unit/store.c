@@ -2,7 +2,9 @@
 #include "../../lib/store.h"
 
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -213,6 +215,8 @@ static void removal(void)
 	struct err e;
 
 	make_dirs(fmt("%s/tree/mnt", dir), 0755, &e);
+	make_dirs(fmt("%s/kept", dir), 0755, &e);
+	put("kept/data", "");
 	put("tree/file", "");
 	put("precious", "");
 	if (symlink(dir, fmt("%s/tree/link", dir)) < 0)
@@ -224,9 +228,45 @@ static void removal(void)
 		ok(access(fmt("%s/tree/mnt/data", dir), F_OK) == 0, "what is mounted is whole");
 		umount(fmt("%s/tree/mnt", dir));
 	}
+	/* To stat(2) the same filesystem. */
+	if (mount(fmt("%s/kept", dir), fmt("%s/tree/mnt", dir), NULL, MS_BIND, NULL) == 0) {
+		ok(tree_remove(AT_FDCWD, fmt("%s/tree", dir), &e) < 0 && strstr(e.text, "mount point"),
+		   "so does a directory that is bound there");
+		ok(access(fmt("%s/kept/data", dir), F_OK) == 0, "and it is whole");
+		umount(fmt("%s/tree/mnt", dir));
+	}
 	is_int(tree_remove(AT_FDCWD, fmt("%s/tree", dir), &e), 0, "a tree is removed");
 	ok(access(fmt("%s/precious", dir), F_OK) == 0, "and nothing behind a symlink in it");
 	is_int(tree_remove(AT_FDCWD, fmt("%s/tree", dir), &e), 0, "what isn't there is removed");
+}
+
+static bool subvolume(const char *parent, const char *name)
+{
+	struct btrfs_ioctl_vol_args args = { 0 };
+	autoclose int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	snprintf(args.name, sizeof(args.name), "%s", name);
+	return fd >= 0 && ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &args) == 0;
+}
+
+/* A container can make subvolumes, where its root directory is on btrfs. */
+static void subvolumes(void)
+{
+	struct err e;
+
+	make_dirs(fmt("%s/btrfs", dir), 0755, &e);
+	if (system(fmt("exec 2>/dev/null; cd %s && truncate -s 120M disk && mkfs.btrfs -q disk && "
+		       "mount -o loop disk btrfs", dir)) != 0) {
+		ok(true, "a subvolume # SKIP no btrfs here");
+		return;
+	}
+	make_dirs(fmt("%s/btrfs/root/var", dir), 0755, &e);
+	ok(subvolume(fmt("%s/btrfs/root/var", dir), "theirs") &&
+		   subvolume(fmt("%s/btrfs/root/var/theirs", dir), "below"),
+	   "a subvolume, and one in it");
+	put("btrfs/root/var/theirs/below/data", "");
+	is_int(tree_remove(AT_FDCWD, fmt("%s/btrfs/root", dir), &e), 0, "are removed");
+	umount(fmt("%s/btrfs", dir));
 }
 
 int main(void)
@@ -242,6 +282,7 @@ int main(void)
 	copies();
 	inside_root();
 	removal();
+	subvolumes();
 	leftovers();
 	deep_removal();
 	tree_remove(AT_FDCWD, dir, &e);
