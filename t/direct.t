@@ -303,16 +303,16 @@ is "$status" 3 'after which nobody knows it'
 is "$("$N" list)$(traces)" "$before" 'and nothing is left'
 
 # Stopped within its time, whatever it does.
-"$N" run --timeout 1 --root "$T/root" "$T/unit.json" -- sh -c 'trap "" TERM; echo >/up; while :; do sleep 0.1; done' &
+"$N" run --timeout 1 --root "$T/root" "$T/unit.json" -- sh -c 'trap "" TERM; echo >/begun; while :; do sleep 0.1; done' &
 eventually 10 supervisor >/dev/null
-eventually 10 test -e "$T/root/up"
+eventually 10 test -e "$T/root/begun"
 run "$N" stop t-direct
 like "$status/$err" '^0/.*stopped in [0-9.]+ s \(killed: it did not end in time\)$' 'a command that ignores SIGTERM'
 wait $!
 is $? 129 'which is hung up on'
-rm "$T/root/up"
-"$N" run --timeout 1 --root "$T/root" "$T/unit.json" -- sh -c 'trap "" TERM HUP; echo >/up; while :; do sleep 0.1; done' &
-eventually 10 test -e "$T/root/up"
+rm "$T/root/begun"
+"$N" run --timeout 1 --root "$T/root" "$T/unit.json" -- sh -c 'trap "" TERM HUP; echo >/begun; while :; do sleep 0.1; done' &
+eventually 10 test -e "$T/root/begun"
 run "$N" stop t-direct
 like "$status/$err" '^0/.*\(killed: it did not end in time\)$' 'and one that ignores SIGHUP'
 wait $!
