@@ -139,7 +139,8 @@ static void note_input(struct nix *nix, enum input_kind kind, const char *path)
 {
 	bool users = true;
 
-	if (!nix->inputs || path[0] != '/' || below(path, "/nix/store"))
+	/* (Of whatever store.) */
+	if (!nix->inputs || path[0] != '/' || strstr(path, "/nix/store/"))
 		return;
 	if (below(path, nix->copy))
 		path += strlen(nix->copy);

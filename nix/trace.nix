@@ -25,7 +25,14 @@ let
     substring
     ;
 
-  below = path: root: substring 0 (stringLength root + 1) "${path}/" == "${root}/";
+  # A store may be below another root, and its files know themselves by where they really are.
+  named =
+    path:
+    let
+      m = builtins.match ".*(${builtins.storeDir}/[0-9a-z]{32}-.*)" path;
+    in
+    if m == null then path else builtins.head m;
+  below = path: root: substring 0 (stringLength root + 1) "${named path}/" == "${root}/";
   roots = map toString (foreign ++ [ builtins.storeDir ]);
   isForeign = path: any (below path) roots;
   isLibrary = path: library != null && below path (toString library);
