@@ -200,8 +200,13 @@ int json_bool(const struct jnode *n, bool *dst, struct err *e)
 	return 0;
 }
 
+/* A number of JSON is read into a double, which beyond these skips some. */
+#define EXACT 9007199254740991
+
 int json_int(const struct jnode *n, long min, long max, long *dst, struct err *e)
 {
+	min = min < -EXACT ? -EXACT : min;
+	max = max > EXACT ? EXACT : max;
 	if (!n->value)
 		return 0;
 	if (!cJSON_IsNumber(n->value))

@@ -43,6 +43,7 @@ struct jnode json_at(const struct jnode *n, const char *key);
  * before. Strings belong to the document. Return 0, or -1 and e. */
 int json_str(const struct jnode *n, const char **dst, struct err *e);
 int json_bool(const struct jnode *n, bool *dst, struct err *e);
+/* A whole number from min to max, and of at most 53 bits: more is not exact in a double. */
 int json_int(const struct jnode *n, long min, long max, long *dst, struct err *e);
 int json_object(const struct jnode *n, struct err *e);
 int json_array(const struct jnode *n, struct err *e);

@@ -227,7 +227,14 @@ static void test_errors(void)
 		{ "{'net.ipv4.ip_forward': '1'}", "{'a': 1}",
 		  "sysctl.a: expected a string, got a number" },
 		{ "536870912", "1",
-		  "limits.memory: 1: expected a whole number from 1048576 to 9223372036854775807" },
+		  "limits.memory: 1: expected a whole number from 1048576 to 9007199254740991" },
+		/* 2^63, and the smallest that a double can't tell from its neighbour. */
+		{ "536870912", "9223372036854775808",
+		  "limits.memory: 9.2233720368547758e+18: expected a whole number from 1048576 to "
+		  "9007199254740991" },
+		{ "536870912", "9007199254740993",
+		  "limits.memory: 9007199254740992: expected a whole number from 1048576 to "
+		  "9007199254740991" },
 		{ "536870912", "'1G'", "limits.memory: expected a number, got a string" },
 		{ "'memory'", "'swap'", "limits.swap: unknown field" },
 		{ "'pids': 100", "'pids': 0",
