@@ -83,8 +83,6 @@ static cJSON *hexadecimal(unsigned long long set)
 
 static int check_privileges(struct check *c, struct err *e)
 {
-	const struct nspawn nowhere = { .root = "", .store = "", .unit_json = "", .machine_id = "" };
-	autostrv struct strv argv = { 0 }, flags = { 0 };
 	autofree char *status = xfmt("/proc/%d/status", c->s.machine.leader);
 	autobuf struct buf map = { 0 };
 	struct cap_state state;
@@ -95,9 +93,8 @@ static int check_privileges(struct check *c, struct err *e)
 		return err_errno(e, "%s", status);
 	if (proc_file(c, "uid_map", &map, e) < 0)
 		return -1;
-	nspawn_argv(c->u, &nowhere, &argv);
 	/* Bits beyond what this kernel knows are in no process's set. */
-	unsigned long long wanted = nspawn_bounding(&argv, &flags);
+	unsigned long long wanted = nspawn_unit_bounding(c->u);
 	if (state.set[CAP_BND] & ~wanted)
 		drift_add(c->list, "caps", NULL, "bounding set", hexadecimal(wanted),
 			  hexadecimal(state.set[CAP_BND]));

@@ -341,26 +341,10 @@ static int add_file(struct cpio *c, const char *from, const char *to, mode_t mod
 	return fd < 0 ? err_errno(e, "%s", from) : cpio_file(c, to, mode, fd, e);
 }
 
-static char *in_path(const char *name)
-{
-	const char *p = getenv("PATH");
-
-	for (p = p ? p : ""; *p; p += *p == ':') {
-		size_t n = strcspn(p, ":");
-		char *path = xfmt("%.*s/%s", (int)n, p, name);
-
-		if (access(path, X_OK) == 0)
-			return path;
-		free(path);
-		p += n;
-	}
-	return NULL;
-}
-
 /* A program of this host, and the shared libraries that ldd(1) names, each at its own path. */
 static int add_program(struct cpio *c, const char *name, struct strv *have, struct err *e)
 {
-	autofree char *path = strchr(name, '/') ? xstrdup(name) : in_path(name);
+	autofree char *path = strchr(name, '/') ? xstrdup(name) : proc_find(name);
 	autofree char *to = xfmt("bin/%s", strrchr(path ? path : "/", '/') + 1);
 	char *argv[] = { (char *)"ldd", path, NULL };
 	autobuf struct buf libs = { 0 };
@@ -417,7 +401,7 @@ static int fill(struct cpio *c, const char *dir, struct wanted *w, struct kmods 
 	static const char *const dirs[] = { "dev", "proc", "sys", "run", "tmp", "root", "etc",
 					    "mnt" };
 	autostrv struct strv have = { 0 };
-	autofree char *busybox = in_path("busybox");
+	autofree char *busybox = proc_find("busybox");
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (cpio_dir(c, dirs[i], 0755, e) < 0)

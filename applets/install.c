@@ -258,14 +258,7 @@ static int stage(struct job *j, const char *path, const char *data, size_t size,
 	autoclose int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_errno(e, "%s", final);
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, data + done, size - done);
-
-		if (n < 0 && errno != EINTR)
-			return err_errno(e, "%s", final);
-		done += n > 0 ? n : 0;
-	}
-	return fchmod(fd, mode) < 0 ? err_errno(e, "%s", final) : 0;
+	return fd_write(fd, data, size) < 0 || fchmod(fd, mode) < 0 ? err_errno(e, "%s", final) : 0;
 }
 
 static int put(const struct job *j, const char *path, struct err *e)
@@ -410,16 +403,9 @@ static void name_missing(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		char *path = xstrdup(getenv("PATH") ?: ""), *save;
-		bool found = false;
+		autofree char *path = proc_find(needed[i][0]);
 
-		for (char *d = strtok_r(path, ":", &save); d && !found;
-		     d = strtok_r(NULL, ":", &save)) {
-			autofree char *file = xfmt("%s/%s", d, needed[i][0]);
-			found = access(file, X_OK) == 0;
-		}
-		free(path);
-		if (!found)
+		if (!path)
 			say("units will need %s (on Debian: apt-get install %s)", needed[i][0],
 			    needed[i][1]);
 	}

@@ -12,17 +12,7 @@
 
 static int put(struct cpio *c, const void *data, size_t n, struct err *e)
 {
-	const char *p = data;
-
-	while (n) {
-		ssize_t done = write(c->fd, p, n);
-
-		if (done < 0 && errno != EINTR)
-			return err_errno(e, "writing the archive");
-		p += done > 0 ? done : 0;
-		n -= done > 0 ? done : 0;
-	}
-	return 0;
+	return fd_write(c->fd, data, n) < 0 ? err_errno(e, "writing the archive") : 0;
 }
 
 static int pad(struct cpio *c, size_t n, struct err *e)

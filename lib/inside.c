@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inmate.h"
 #include "proc.h"
 #include "util.h"
 
@@ -41,8 +41,7 @@ static int go_inside(pid_t leader, int pidfd, int wanted, struct err *e)
 
 	if (flags && setns(pidfd, flags) < 0)
 		return err_errno(e, "the namespaces of process %d", leader);
-	if (flags & CLONE_NEWUSER &&
-	    (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+	if (flags & CLONE_NEWUSER && inmate_become_root() < 0)
 		return err_errno(e, "the root of the user namespace of process %d", leader);
 	return 0;
 }

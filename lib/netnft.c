@@ -2,7 +2,6 @@
 #include "netnft.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inmate.h"
 #include "nl.h"
 #include "proc.h"
 #include "sha256.h"
@@ -62,7 +62,7 @@ static int go_inside(int netns_fd)
 		return setns(netns_fd, CLONE_NEWNET);
 	if (setns(userns, CLONE_NEWUSER) < 0 || setns(netns_fd, CLONE_NEWNET) < 0)
 		return -1;
-	return setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
+	return inmate_become_root();
 }
 
 int nft_run(int netns_fd, char *const argv[], const char *input, struct buf *out, struct err *e)

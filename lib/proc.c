@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -49,6 +50,22 @@ int proc_missing(const char *program, struct err *e)
 		return err_set(e, NU_MISSING, "%s: not found in PATH", program);
 	return err_set(e, NU_MISSING, "%s: not found in PATH (on Debian: apt-get install %s)",
 		       program, package);
+}
+
+char *proc_find(const char *program)
+{
+	const char *p = getenv("PATH");
+
+	for (p = p ? p : ""; *p; p += *p == ':') {
+		size_t n = strcspn(p, ":");
+		char *path = xfmt("%.*s/%s", (int)n, p, program);
+
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+		p += n;
+	}
+	return NULL;
 }
 
 int proc_wait(pid_t pid)

@@ -23,6 +23,8 @@ int proc_filter(char *const argv[], const void *data, size_t n, struct buf *out,
 int proc_pipe(char *const argv[], int in, int out, struct err *e);
 /* Waits for child pid: its exit status, or 128+n. */
 int proc_wait(pid_t pid);
+/* Where a program is in PATH, the caller's; NULL: nowhere. */
+char *proc_find(const char *program);
 /* Makes e say that argv[0] could not be started, from errno. Returns -1. */
 int proc_missing(const char *program, struct err *e);
 

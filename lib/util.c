@@ -341,8 +341,10 @@ ssize_t file_peek_at(int dirfd, const char *path, char *dst, size_t size)
 	return n;
 }
 
-static int write_all(int fd, const char *p, size_t n)
+int fd_write(int fd, const void *data, size_t n)
 {
+	const char *p = data;
+
 	while (n) {
 		ssize_t k = write(fd, p, n);
 
@@ -367,7 +369,7 @@ int fd_copy(int in, int out)
 			continue;
 		if (n <= 0)
 			return n;
-		if (write_all(out, block, n) < 0)
+		if (fd_write(out, block, n) < 0)
 			return -1;
 	}
 }
@@ -391,7 +393,7 @@ int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t
 	autoclose int fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return err_errno(e, "%s", tmp);
-	if (write_all(fd, data, n) < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, path) < 0 ||
+	if (fd_write(fd, data, n) < 0 || fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, path) < 0 ||
 	    sync_parent(dirfd, path) < 0) {
 		err_errno(e, "%s", path);
 		unlinkat(dirfd, tmp, 0);

@@ -89,6 +89,8 @@ int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t
 		 struct err *e);
 /* As file_replace, but a symlink to target. */
 int link_replace(int dirfd, const char *path, const char *target, struct err *e);
+/* Writes all n bytes. 0, or -1 with errno. */
+int fd_write(int fd, const void *data, size_t n);
 /* Copies in to out until the end. 0, or -1 with errno. */
 int fd_copy(int in, int out);
 
