@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mntid.h"
 #include "util.h"
 
 /* glibc has wrappers from 2.36 on, musl has none: the numbers are the same on all
@@ -476,10 +477,13 @@ static void read_info(const char *line, struct mnt_info *i)
 int mnt_info(const char *path, struct mnt_info *i, struct err *e)
 {
 	autobuf struct buf all = { 0 };
+	struct mntid m;
 
 	*i = (struct mnt_info){ 0 };
-	if (mnt_id(path, &i->id, &i->root) < 0)
+	if (mntid(AT_FDCWD, path, &m) < 0)
 		return err_errno(e, "%s", path);
+	i->id = m.id;
+	i->root = m.root;
 	if (file_read(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &all, e) < 0)
 		return access("/proc/self", F_OK) < 0 ?
 			       err_set(e, NU_MISSING, "/proc is not mounted") : -1;

@@ -72,8 +72,6 @@ struct mnt_info {
 	char *options; /* the file system's own; mnt_unescape() each */
 };
 
-/* Which one, and whether the path is where it is mounted. 0, or -1 and errno. */
-int mnt_id(const char *path, uint64_t *id, bool *root);
 /* 0, or -1 and e. The caller frees i->options. */
 int mnt_info(const char *path, struct mnt_info *i, struct err *e);
 /* proc_pid_mountinfo(5) writes a space as \040, and so on. In place. */

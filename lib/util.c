@@ -12,9 +12,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "mntid.h"
 
 void cleanup_free(void *p)
 {
@@ -429,12 +430,14 @@ struct removal {
 
 /* The mount that a file is in. Where the kernel doesn't tell (before Linux 5.8), its filesystem:
  * not elsewhere, since to stat(2) a subvolume of btrfs is one of its own. */
-static int mount_of(int dirfd, const char *path, struct statx *st, uint64_t *mount)
+static int mount_of(int dirfd, const char *path, mode_t *mode, uint64_t *mount)
 {
-	if (statx(dirfd, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_MODE | STATX_MNT_ID, st) < 0)
+	struct mntid m;
+
+	if (mntid(dirfd, path, &m) < 0)
 		return -1;
-	*mount = st->stx_mask & STATX_MNT_ID ? st->stx_mnt_id :
-					       makedev(st->stx_dev_major, st->stx_dev_minor);
+	*mode = m.mode;
+	*mount = m.id ? m.id : m.dev;
 	return 0;
 }
 
@@ -456,8 +459,8 @@ static int remove_at(struct removal *r, int at, const char *name, int depth,
 		     const char *shown, struct err *e)
 {
 	unsigned int moved;
-	struct statx st;
 	uint64_t mount;
+	mode_t mode;
 
 	if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -467,14 +470,14 @@ static int remove_at(struct removal *r, int at, const char *name, int depth,
 	autoclose int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(e, "%s", shown);
-	if (mount_of(fd, "", &st, &mount) < 0 || mount != r->mount) {
+	if (mount_of(fd, "", &mode, &mount) < 0 || mount != r->mount) {
 		errno = EXDEV;
 		return err_errno(e, "%s: is a mount point, nothing below it is touched", shown);
 	}
 	/* A directory of the nix store has no write permission, not even for its
 	 * owner, who need not be an all-powerful root. */
-	if (!(st.stx_mode & S_IWUSR))
-		fchmod(fd, (st.stx_mode & 07777) | S_IRWXU);
+	if (!(mode & S_IWUSR))
+		fchmod(fd, (mode & 07777) | S_IRWXU);
 	if (depth == DEEP)
 		return move_up(r, at, name) < 0 ? err_errno(e, "%s", shown) : 0;
 	if (depth == 0)
@@ -508,11 +511,11 @@ int tree_remove(int dirfd, const char *path, struct err *e)
 	/* A mount point is in another mount than its parent, so the parent's counts. */
 	autofree char *parent = xfmt("%s/..", path);
 	struct removal r = { .top = -1 };
-	struct statx st;
+	mode_t mode;
 
-	if (mount_of(dirfd, path, &st, &r.mount) < 0)
+	if (mount_of(dirfd, path, &mode, &r.mount) < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
-	if (S_ISDIR(st.stx_mode) && mount_of(dirfd, parent, &st, &r.mount) < 0)
+	if (S_ISDIR(mode) && mount_of(dirfd, parent, &mode, &r.mount) < 0)
 		return err_errno(e, "%s", parent);
 	return remove_at(&r, dirfd, path, 0, path, e);
 }
