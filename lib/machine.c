@@ -54,14 +54,6 @@ static bool unit_cgroup(pid_t pid, const char *unit, char *dst, size_t size)
 	return true;
 }
 
-/* A lock that is asked for without taking it: who asks bars nobody. */
-static bool book_lock(int fd, int command)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-	return fcntl(fd, command, &lock) == 0 && (command == F_OFD_SETLK || lock.l_type != F_UNLCK);
-}
-
 /* The direct engine's. Its supervisor lives as long as the lock is held, and takes the leader
  * out of the book before it lets its number go. */
 static int find_enrolled(const char *id, struct machine *m, struct err *e)
@@ -73,7 +65,7 @@ static int find_enrolled(const char *id, struct machine *m, struct err *e)
 	*m = (struct machine){ .leader = 0 };
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "%s", path);
-	if (!book_lock(fd, F_OFD_GETLK))
+	if (!lock_whole(fd, F_OFD_GETLK))
 		return 0;
 	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
 		return err_errno(e, "%s", path);
@@ -108,7 +100,7 @@ int machine_enroll(struct enrolled *m, const char *id, struct err *e)
 		lock = open(m->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (lock < 0)
 			return err_errno(e, "%s", m->path);
-		if (!book_lock(lock, F_OFD_SETLK))
+		if (!lock_whole(lock, F_OFD_SETLK))
 			return err_set(e, NU_BUSY, "is running already");
 		if (fstat(lock, &st) < 0)
 			return err_errno(e, "%s", m->path);
@@ -139,7 +131,7 @@ bool machine_enrolled(const char *id)
 	autofree char *path = xfmt(BOOK "/%s", id);
 	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd >= 0 && book_lock(fd, F_OFD_GETLK);
+	return fd >= 0 && lock_whole(fd, F_OFD_GETLK);
 }
 
 int machine_leader(struct enrolled *m, pid_t leader, int timeout, struct err *e)

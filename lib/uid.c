@@ -65,7 +65,7 @@ static int write_ranges(int dir, const struct uid_range *list, int n, struct err
 	return file_replace(dir, "uidmap", text.p, text.n, 0644, e);
 }
 
-/* Where systemd-nspawn(1) locks the ranges of its machines, a file for each. */
+/* Where systemd-nspawn(1) locks the ranges of its machines, a file for each, by fcntl(2). */
 #define PICKED "/run/systemd/nspawn-uid"
 #define LEASES 1000
 
@@ -97,7 +97,7 @@ static bool is_picked(uint32_t base)
 	autofree char *path = xfmt(PICKED "/%u", base);
 	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+	return fd >= 0 && lock_whole(fd, F_OFD_GETLK);
 }
 
 static int lowest_free(const struct uid_range *list, int n, uint32_t *base, struct err *e)
@@ -192,7 +192,7 @@ int uid_lease(uint32_t *base, struct err *e)
 		if (fd < 0)
 			return err_errno(e, "%s", path);
 		/* Another's, or one that another has just released. */
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
+		if (lock_whole(fd, F_OFD_SETLK) && fstat(fd, &st) == 0 && st.st_nlink > 0)
 			return steal_fd(&fd);
 	}
 	return err_set(e, NU_BUSY, "no UID range can be had: %d were taken by others meanwhile",

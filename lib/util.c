@@ -541,6 +541,13 @@ int make_dirs(const char *path, mode_t mode, struct err *e)
 	}
 }
 
+bool lock_whole(int fd, int command)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, command, &lock) == 0 && (command == F_OFD_SETLK || lock.l_type != F_UNLCK);
+}
+
 int64_t now_ms(void)
 {
 	struct timespec t;

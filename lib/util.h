@@ -103,6 +103,10 @@ int make_dirs(const char *path, mode_t mode, struct err *e);
 
 /* flock(2), at most wait_ms. 0; -1 and errno: EWOULDBLOCK, somebody else has it. */
 int lock_within(int fd, int operation, int wait_ms);
+/* fcntl(2) with F_OFD_SETLK: takes the lock of a whole file, unless somebody has it; with
+ * F_OFD_GETLK: whether somebody has it, asked without taking it, which would bar others. To
+ * flock(2) it is another lock. */
+bool lock_whole(int fd, int command);
 /* A monotonic clock, in milliseconds. */
 int64_t now_ms(void);
 /* Waits for an event of the inotify(7) descriptor watch, and takes it. False: there is none

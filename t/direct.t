@@ -390,6 +390,14 @@ if command -v strace >/dev/null; then
 	run strace -qq -fo "$T/trace" -e inject=sethostname:error=EPERM "$N" run --root "$T/root" "$T/unit.json" -- true
 	like "$status/$err" '^1/nu-run: t-direct: the host name: Operation not permitted' \
 		'what fails in the container on its way is said'
+	perl -e 'open my $f, "+>", "/run/systemd/nspawn-uid/524288" or die;
+		my $lock = pack "s!s!x4l!l!i!x4", 1, 0, 0, 0, 0;
+		fcntl $f, 37, $lock or die; syswrite STDOUT, "held\n"; sleep 60' >"$T/held" & other=$!
+	eventually 5 grep -q held "$T/held"
+	unlike "$(direct cat /proc/self/uid_map)" '^ *0 +524288 ' 'a range that systemd-nspawn has locked, as it does, is not taken'
+	kill $other
+	wait $other
+	rm /run/systemd/nspawn-uid/524288
 	"$N" uid alloc t-direct-first
 	strace -fo "$T/trace" -e trace=flock -e inject=flock:delay_enter=500000 \
 		"$N" run --root "$T/root" "$T/unit.json" -- cat /proc/self/uid_map >"$T/map" &
