@@ -49,7 +49,7 @@ enum means {
 	BY_RTNETLINK,
 	BY_OVS_REMOVING, /* a switch must not see a port removed and added at once */
 	BY_OVS,
-	BY_ITSELF, /* a ruleset, a setting */
+	BY_ITSELF, /* a ruleset, a setting, hardware that comes home */
 };
 
 static enum means means(const struct net_op *op)
@@ -63,6 +63,8 @@ static enum means means(const struct net_op *op)
 	case NET_SYSCTL:
 	case NET_FORWARD:
 		return BY_ITSELF;
+	case NET_LINK_MOVE:
+		return op->hardware ? BY_ITSELF : BY_RTNETLINK;
 	default:
 		return BY_RTNETLINK;
 	}
@@ -141,6 +143,7 @@ static void note_undo_move(struct session *s, const struct net_op *op)
 	back.where = NET_CONTAINER;
 	back.index = p->end[NET_END_GUEST].index;
 	back.peer_index = op->index;
+	back.hardware = op->iface->kind == IFACE_HOST && p->end[NET_END_HOST].live->hardware;
 	net_plan_add(&s->undo, &back);
 }
 
@@ -392,6 +395,13 @@ static int run_ports(struct session *s, size_t from, size_t to, size_t spoil, st
 	return ret < 0 ? op_failed(&s->todo, failed, e) : 0;
 }
 
+static int give_back(struct session *s, const struct net_op *op, int index, struct err *e)
+{
+	int back = net_give_back(&s->nl[NET_CONTAINER], index, s->host_fd, op->link, op->peer_index, e);
+
+	return back == 0 ? err_set(e, NU_FAILED, "it isn't the host's hardware any more") : back;
+}
+
 /* A ruleset or a setting: what was there is kept for undo. */
 static int do_single(struct session *s, const struct net_op *op, struct err *e)
 {
@@ -399,6 +409,8 @@ static int do_single(struct session *s, const struct net_op *op, struct err *e)
 		return netsysctl_write(s->netns_fd, op->key, op->text, e);
 	if (op->what == NET_FORWARD)
 		return forward_restore(s->u, s->host_fd, op->text, op->key, e);
+	if (op->what == NET_LINK_MOVE)
+		return give_back(s, op, op->index, e);
 	return nft_load(s->netns_fd, op->text ? op->text : "", false, e);
 }
 
@@ -435,6 +447,10 @@ static int run_single(struct session *s, size_t at, size_t spoil, struct err *e)
 
 	if (op->what == NET_FORWARD)
 		return run_forward(s, at, spoil == at + 1, e);
+	if (op->what == NET_LINK_MOVE)
+		return give_back(s, op, spoil == at + 1 ? 0x7ffffff0 : op->index, e) < 0 ?
+			       op_failed(&s->todo, at, e) :
+			       0;
 	if (op->what == NET_SYSCTL) {
 		autofree char *was = netsysctl_read(s->netns_fd, op->key, e);
 

@@ -1,6 +1,7 @@
 /* netdown - the unmaking of a unit's network, by the marks on what is there. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -103,6 +104,64 @@ static int down_ports(const char *id, size_t *n, struct err *e)
 	return count ? ovs_change(id, p.v, p.n, &silent, e) : 0;
 }
 
+/* A namespace of its own: what is in it at the end is removed with it. */
+static int new_netns(struct err *e)
+{
+	int home = netns_enter(-1, e);
+
+	if (home < 0)
+		return -1;
+	int fd = unshare(CLONE_NEWNET) < 0 ?
+			 -1 :
+			 open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		err_errno(e, "a network namespace");
+	netns_leave(home);
+	return fd;
+}
+
+/* 1; 0: it isn't there; -1 and e. */
+static int move_link(struct nl *nl, int index, int to, const char *name, int new_index,
+		     struct err *e)
+{
+	struct ifinfomsg m = { .ifi_index = index };
+	autobatch struct nl_batch b = { 0 };
+	struct nl_result r = { 0 };
+	struct nlmsghdr *h = nl_add(&b, RTM_SETLINK, 0, &m, sizeof(m));
+
+	mnl_attr_put_u32(h, IFLA_NET_NS_FD, to);
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	mnl_attr_put_strz(h, IFLA_IFALIAS, "");
+	if (new_index)
+		mnl_attr_put_u32(h, IFLA_NEW_IFINDEX, new_index);
+	int ret = nl_run(nl, &b, &r, e) < 0 ? -1 : 1;
+	if (ret == 1 && r.n)
+		ret = r.v[0].error == ENODEV ? 0 :
+			err_set(e, NU_FAILED, "link %s: %s", plain(name), strerror(r.v[0].error));
+	free(r.v);
+	return ret;
+}
+
+int net_give_back(struct nl *container, int index, int host_fd, const char *name, int host_index,
+		  struct err *e)
+{
+	autoclose int apart_fd = new_netns(e);
+	autonl struct nl apart = { .fd = -1 };
+	autolive struct live live = { 0 };
+
+	if (apart_fd < 0)
+		return -1;
+	int moved = move_link(container, index, apart_fd, NET_ANY_NAME, 0, e);
+	if (moved != 1)
+		return moved;
+	if (nl_open(&apart, apart_fd, e) < 0 || live_links(&apart, &live, e) < 0)
+		return -1;
+	for (size_t i = 0; i < live.n_links; i++)
+		if (live.links[i].hardware)
+			return move_link(&apart, live.links[i].index, host_fd, name, host_index, e);
+	return 0;
+}
+
 static int down_inside(const char *id, int netns_fd, size_t *n, struct err *e)
 {
 	autoclose int host_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -111,7 +170,6 @@ static int down_inside(const char *id, int netns_fd, size_t *n, struct err *e)
 	autolive struct live host = { 0 };
 	autolive struct live live = { 0 };
 	autobatch struct nl_batch gone = { 0 };
-	autobatch struct nl_batch back = { 0 };
 	struct err more;
 
 	if (host_fd < 0)
@@ -121,21 +179,21 @@ static int down_inside(const char *id, int netns_fd, size_t *n, struct err *e)
 		return -1;
 	/* (The other end of a veth bears no mark: it goes with the one on the host.) */
 	*n += put_removal(&live, id, true, &gone);
+	int ret = run_removal(&nl, &gone, id, e);
 	for (size_t i = 0; i < live.n_links; i++) {
 		const struct live_link *l = &live.links[i];
-		struct ifinfomsg m = { .ifi_index = l->index };
 
 		if (!net_ours(l, id) || !l->hardware)
 			continue;
-		struct nlmsghdr *h = nl_add(&back, RTM_SETLINK, 0, &m, sizeof(m));
-		mnl_attr_put_u32(h, IFLA_NET_NS_FD, host_fd);
-		mnl_attr_put_strz(h, IFLA_IFALIAS, "");
-		if (live_link(&host, l->name))
-			mnl_attr_put_strz(h, IFLA_IFNAME, NET_ANY_NAME);
+		int back = net_give_back(&nl, l->index, host_fd,
+					 live_link(&host, l->name) ? NET_ANY_NAME : l->name, 0,
+					 ret < 0 ? &more : e);
+		if (back < 0)
+			ret = -1;
+		else
+			*n += back;
 	}
-	*n += back.count;
-	int ret = run_removal(&nl, &gone, id, e);
-	return run_removal(&nl, &back, id, ret < 0 ? &more : e) < 0 ? -1 : ret;
+	return ret;
 }
 
 /* All of it, whatever fails: what is inside, the container may have laid in our way. */

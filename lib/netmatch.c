@@ -280,7 +280,8 @@ static size_t kept_links(const struct session *s, enum net_where where, int *kep
 static void return_link(struct session *s, const struct live_link *l)
 {
 	bool taken = live_link(&s->live[NET_HOST], l->name);
-	struct net_op op = { .what = NET_LINK_MOVE, .where = NET_CONTAINER, .index = l->index };
+	struct net_op op = { .what = NET_LINK_MOVE, .where = NET_CONTAINER, .index = l->index,
+			     .hardware = true };
 
 	memcpy(op.link, taken ? NET_ANY_NAME : l->name, taken ? sizeof(NET_ANY_NAME) : sizeof(op.link));
 	net_plan_add(&s->todo, &op);

@@ -70,6 +70,7 @@ struct net_op {
 
 	/* NET_LINK_ADD, NET_LINK_MOVE, NET_LINK_SET, NET_PORT_ADD. A new veth has its MTU
 	 * at both ends and its MAC at the container's; 0: the kernel's choice. */
+	bool hardware;	    /* it is the host's: see net_give_back() */
 	const char *kind;   /* of a new link: "veth", "macvlan", "vlan" */
 	const char *parent; /* the link it is on; of a port, the bridge */
 	long vlan;	    /* of a vlan link; the tag of a port, 0: none */

@@ -67,6 +67,12 @@ bool net_ours(const struct live_link *l, const char *id);
 /* Whether one in the container that bears it can be removed there. What is no hardware's never
  * goes to the host: the mark, and all else about it, may be the container's own work. */
 bool net_removable(const struct live_link *l);
+/* Brings hardware of the host's home, as `name` and with that index (0: the kernel's choice),
+ * without our mark. On the way it is looked at where nobody can change it any more: the container
+ * may have made something else of that index since. 1; 0: that was no hardware, which then has
+ * gone with its other end, or there was nothing; -1 and e. */
+int net_give_back(struct nl *container, int index, int host_fd, const char *name, int host_index,
+		  struct err *e);
 /* Whether the alias says that l is this interface's, or, with `none`, says nothing:
  * what was made a moment before we were killed has none yet. */
 bool session_marked(const struct session *s, const struct iface *f, const struct live_link *l,

@@ -109,6 +109,14 @@ vlans() {
 	new; c=$!
 	net moved up $c nic
 	in_ns $c ping -c 1 -W 3 10.0.2.2 >/dev/null; echo "outside: $?"
+	doc less ""
+	sed -i s/less/nic/ /run/less
+	net less up $c less
+	links home $$
+	doc failing "'eth0': {'kind': 'host', 'ip4': ['10.0.2.15/24'], 'mtu': 1400}" "'net.ipv4.ip_forward': 'x'"
+	net failing up $c failing
+	links undone2 $$
+	net moved2 up $c nic
 	for i in 1 2 3 4 5; do
 		new; a=$c c=$!
 		kill -9 $a
@@ -152,6 +160,11 @@ vlans() {
 	is "$(console | grep -c '^killed: status 0')" 5 'each time'
 	says '^moved: nic: 4 of 4 operations done' 'a card of the machine moves in'
 	says '^outside: 0' 'with traffic to the outside'
+	says '^less: nic: 1 of 2 operations done' 'declared no more'
+	says '^home: .*eth0' 'it goes back'
+	says '^failing: .*ip_forward = x: "x": Invalid argument$' 'a failure after it has moved'
+	says '^undone2: .*eth0' 'takes it back'
+	says '^moved2: nic: 3 of 4 operations done' 'and in again'
 	says '^returned: nic: 1 link removed' 'and out'
 	is "$(console | grep -c '^nic: status 0')" 5 'out of a killed container, into the next one, each time'
 	says '^unit: 0' 'a VLAN in a unit of the direct engine'

@@ -10,6 +10,7 @@
 
 #include "../../lib/json.h"
 #include "../../lib/net.h"
+#include "../../lib/netsession.h"
 #include "../../lib/netsysctl.h"
 #include "tap.h"
 
@@ -200,6 +201,36 @@ static int other_declaration(const char *path)
 	return tap_done();
 }
 
+/* A link that is no hardware, in the place of some, does not get to the host. */
+static void give_back(const struct unit *u, int netns)
+{
+	autoclose int host = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	autonl struct nl nl = { .fd = -1 };
+	struct live before = { 0 }, after = { 0 };
+	struct net_report r;
+	struct err e = { 0 };
+
+	ok(net_live(netns, &before, &e) == 0 && nl_open(&nl, netns, &e) == 0, "a container: %s", e.text);
+	const struct live_link *l = live_link(&before, "lan");
+	is_int(l ? net_give_back(&nl, l->index, host, "card0", 0, &e) : -1, 0, "a veth is not given back");
+	live_free(&before);
+	ok(net_live(-1, &after, &e) == 0 && !live_link(&after, "card0"), "it is not on the host");
+	live_free(&after);
+	ok(net_live(netns, &after, &e) == 0 && !live_link(&after, "lan"), "nor inside any more");
+	live_free(&after);
+	is_int(net_give_back(&nl, 0x7ffffff0, host, "card0", 0, &e), 0, "nor is what isn't there");
+	/* The kernel gets to it when it does. */
+	for (int i = 0; i < 50; i++) {
+		usleep(100000);
+		net_live(-1, &after, &e);
+		bool gone = !live_link(&after, "nu-u_lan");
+		live_free(&after);
+		if (gone)
+			break;
+	}
+	is_int(net_up_report(u, netns, 0, &r, &e), 0, "up makes it anew");
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
@@ -278,6 +309,7 @@ int main(int argc, char **argv)
 	is_int(net_up_report(u, netns, 0, &r, &e), 0, "up again");
 	is_int(r.done, 0, "does nothing");
 
+	give_back(u, netns);
 	autoclose int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	is_int(net_down("u", none, &n, &e), -1, "down, where what is inside can't be done");
 	is_int(n, 2, "removes both links nevertheless");
