@@ -33,6 +33,9 @@
 
 #define AGAIN_MS 1000
 #define REBOOT 133 /* as systemd-nspawn(1) says it */
+/* systemd's SIGRTMIN+3, as glibc counts, which is inside: a static nixunits may be of musl, which
+ * begins one later. */
+#define SIG_HALT (34 + 3)
 
 /* The two ends of a pipe. */
 struct pipe_ends {
@@ -449,7 +452,7 @@ static void signal_inmate(const struct run *r, int number)
 /* Asks its init to shut down; by when it has to have. */
 static int64_t shut_down(const struct run *r)
 {
-	signal_inmate(r, SIGRTMIN + 3);
+	signal_inmate(r, SIG_HALT);
 	return now_ms() + r->s->stop_s * 1000;
 }
 
@@ -502,7 +505,7 @@ static int supervise(struct run *r, int signals, const sigset_t *mask, struct er
 		}
 		/* Again and again: an init that has only just started takes no notice. */
 		if (poll(fds, 2, left > AGAIN_MS ? AGAIN_MS : left) == 0 && deadline)
-			signal_inmate(r, SIGRTMIN + 3);
+			signal_inmate(r, SIG_HALT);
 		/* All it says is taken, or its init would once wait for us. */
 		if (fds[1].revents && is_ready(r) && !ready) {
 			ready = true;
