@@ -25,6 +25,7 @@
 #include "../lib/netgraph.h"
 #include "../lib/netshow.h"
 #include "../lib/store.h"
+#include "../lib/uid.h"
 
 struct args {
 	const char *id; /* NULL: the document is on standard input */
@@ -167,10 +168,12 @@ static int down(const struct args *a)
 		return remove_links(a, id);
 	/* Ended is what neither runs nor is being started, and won't be before we are done. */
 	int ret = NU_OK;
-	if (machine_enroll(&nobody, id, &e) == 0)
+	if (machine_enroll(&nobody, id, &e) == 0) {
 		ret = remove_links(a, id);
-	else if (e.code != NU_BUSY)
+		uid_clear(id);
+	} else if (e.code != NU_BUSY) {
 		ret = fail(id, &e);
+	}
 	machine_withdraw(&nobody);
 	return ret;
 }

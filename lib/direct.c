@@ -105,7 +105,6 @@ struct run {
 	struct image image;
 	struct place at;
 	bool imaged;
-	int lease; /* of a UID range; -1: none */
 	struct sandbox box;
 };
 
@@ -172,10 +171,10 @@ static int find_files(struct run *r, struct err *e)
 	fs->machine_id = r->at.machine_id;
 	if (!r->u->private_users || d->rootless)
 		return 0;
-	if (stored)
-		return uid_alloc(r->u->id, &fs->uid, e) < 0 ? -1 : 0;
-	r->lease = uid_lease(&fs->uid, e);
-	return r->lease < 0 ? -1 : 0;
+	if (stored && uid_alloc(r->u->id, &fs->uid, e) < 0)
+		return -1;
+	r->box.lease = stored ? uid_hold(fs->uid, e) : uid_lease(&fs->uid, e);
+	return r->box.lease < 0 ? -1 : 0;
 }
 
 static int run(struct run *r, struct err *e)
@@ -189,6 +188,7 @@ static int run(struct run *r, struct err *e)
 		.command = d->command,
 		.stop_s = d->stop_s,
 		.ready = d->ready,
+		.lease = -1,
 		.enrolled = ENROLLED_NONE,
 	};
 	/* From here on nobody deletes it, or gives its UID range away. */
@@ -199,7 +199,7 @@ static int run(struct run *r, struct err *e)
 
 int direct_run(const struct direct *d, struct err *e)
 {
-	struct run r = { .d = d, .lease = -1, .box = { .enrolled = ENROLLED_NONE } };
+	struct run r = { .d = d, .box = { .lease = -1, .enrolled = ENROLLED_NONE } };
 
 	degrade = d->degrade;
 	if (!d->rootless && geteuid() != 0)
@@ -210,9 +210,9 @@ int direct_run(const struct direct *d, struct err *e)
 	int status = load(&r, e) < 0 ? -1 : run(&r, e);
 	if (status < 0 && r.u)
 		err_wrap(e, "%s: ", r.u->id);
+	if (r.box.lease >= 0)
+		uid_release(r.box.lease, r.box.fs.uid);
 	machine_withdraw(&r.box.enrolled);
-	if (r.lease >= 0)
-		uid_release(r.lease, r.box.fs.uid);
 	place_free(&r.at);
 	if (r.imaged)
 		image_close(&r.image);

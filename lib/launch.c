@@ -32,6 +32,7 @@ struct run {
 	const struct unit *u;
 	struct place at;
 	uint32_t uid_base;
+	int lease; /* of that range, for systemd-nspawn to hold; -1: none */
 	/* Held until the container has all that it gets: against the direct engine, and for
 	 * launch_await(). */
 	struct enrolled enrolled;
@@ -135,6 +136,9 @@ static int prepare(struct run *r, struct err *e)
 	if (r->u->private_users) {
 		if (uid_alloc(r->u->id, &r->uid_base, e) < 0)
 			return -1;
+		r->lease = uid_hold(r->uid_base, e);
+		if (r->lease < 0)
+			return -1;
 		userns = mnt_userns(r->uid_base, UID_COUNT, e);
 		if (userns < 0)
 			return -1;
@@ -170,6 +174,7 @@ static _Noreturn void set_up(struct run *r, int nspawn)
 	struct machine m;
 	struct err e;
 
+	cleanup_close(&r->lease);
 	int found = machine_await(u->id, nspawn, LEADER_WAIT_MS, &m, &e);
 	if (found == 1 && limit(u, &m, nspawn, &e) == 0 && setup_apply(u, &m, &e) == 0) {
 		struct strv advice = { 0 };
@@ -258,7 +263,7 @@ int launch_argv(const struct unit *u, struct strv *argv, struct err *e)
 
 int launch(const struct unit *u, struct err *e)
 {
-	struct run r = { .u = u, .enrolled = ENROLLED_NONE };
+	struct run r = { .u = u, .lease = -1, .enrolled = ENROLLED_NONE };
 	struct strv argv = { 0 };
 
 	if (prepare(&r, e) < 0) {
@@ -270,6 +275,9 @@ int launch(const struct unit *u, struct err *e)
 		machine_withdraw(&r.enrolled);
 		return -1;
 	}
+	/* It holds what it isn't told of as long as it lives, and keeps it from the container. */
+	if (r.lease >= 0)
+		fcntl(r.lease, F_SETFD, 0);
 	/* nspawn judges by the libraries in the root directory which cgroup hierarchy its
 	 * init understands; ours come with the store. */
 	setenv("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1", 1);

@@ -29,6 +29,7 @@
 #include "proc.h"
 #include "relay.h"
 #include "sysctl.h"
+#include "uid.h"
 #include "util.h"
 
 #define AGAIN_MS 1000
@@ -383,6 +384,16 @@ static void on_orphaned(int number)
 	syscall(SYS_pidfd_send_signal, orphan, SIGKILL, NULL, 0);
 }
 
+/* Of all that we hold but our standard files: what outlives us would bar the next start. */
+static void keep_only(unsigned int a, unsigned int b)
+{
+	unsigned int low = a < b ? a : b, high = a < b ? b : a;
+
+	syscall(SYS_close_range, 3, low - 1, 0);
+	syscall(SYS_close_range, low + 1, high - 1, 0);
+	syscall(SYS_close_range, high + 1, ~0U, 0);
+}
+
 /* Where our terminal is, for what is shown there. */
 static int terminal(const struct run *r)
 {
@@ -398,6 +409,7 @@ static pid_t start_relay(const struct run *r)
 	fflush(stdout);
 	pid_t child = r->made.console < 0 ? -1 : fork();
 	if (child == 0) {
+		keep_only(r->made.console, r->pidfd);
 		orphan = r->pidfd;
 		signal(SIGPWR, on_orphaned);
 		prctl(PR_SET_PDEATHSIG, SIGPWR);
@@ -417,6 +429,7 @@ static pid_t start_ready(const struct run *r, const sigset_t *mask)
 	pid_t child = fork();
 
 	if (child == 0) {
+		syscall(SYS_close_range, 3, ~0U, 0);
 		autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 		sigprocmask(SIG_SETMASK, mask, NULL);
@@ -635,6 +648,9 @@ static void tidy(struct run *r)
 		warn("%s: %s", u->id, e.text);
 	/* From then on another can start, in a cgroup of the same name. */
 	leaf_remove(&r->leaf);
+	if (r->s->lease >= 0)
+		uid_release(r->s->lease, r->s->fs.uid);
+	r->s->lease = -1;
 	machine_withdraw(&r->s->enrolled);
 	close_ends(&r->gate);
 	close_ends(&r->report);

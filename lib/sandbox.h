@@ -24,8 +24,9 @@ struct sandbox {
 	/* Called in a process of its own when the init says that it is ready. Returns its exit
 	 * status: a failure stops the container. */
 	int (*ready)(const struct unit *u);
-	/* The caller's machine_enroll(); withdrawn as soon as nothing is left of it. NONE: rootless. */
-	struct enrolled enrolled;
+	/* The caller's: released as soon as nothing is left of it. */
+	int lease; /* of fs.uid; -1: none */
+	struct enrolled enrolled; /* NONE: rootless */
 	pid_t relaying, extra; /* for sandbox_await() */
 };
 

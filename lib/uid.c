@@ -169,6 +169,29 @@ int uid_alloc(const char *id, uint32_t *base, struct err *e)
 	return write_ranges(dir, list, n + 1, e) < 0 ? -1 : 1;
 }
 
+int uid_hold(uint32_t base, struct err *e)
+{
+	autofree char *path = xfmt(PICKED "/%u", base);
+	struct stat st;
+
+	if (make_dirs(PICKED, 0755, e) < 0)
+		return -1;
+	for (;;) {
+		autoclose int fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			return err_errno(e, "%s", path);
+		if (!lock_whole(fd, F_OFD_SETLK))
+			return err_set(e, NU_BUSY, "another machine has the UID range of %u (%s is locked)",
+				       base, path);
+		if (fstat(fd, &st) < 0)
+			return err_errno(e, "%s", path);
+		/* Else one that another has just released. */
+		if (st.st_nlink > 0)
+			return steal_fd(&fd);
+	}
+}
+
 int uid_lease(uint32_t *base, struct err *e)
 {
 	autofree char *registry_path = xfmt("%s/uidmap.lock", store_dir());
@@ -180,20 +203,14 @@ int uid_lease(uint32_t *base, struct err *e)
 		;
 	int n = uid_list(&list, e);
 
-	if (n < 0 || make_dirs(PICKED, 0755, e) < 0)
+	if (n < 0)
 		return -1;
 	for (int tries = 0; tries < LEASES; tries++) {
-		struct stat st;
-
 		if (lowest_free(list, n, base, e) < 0)
 			return -1;
-		autofree char *path = xfmt(PICKED "/%u", *base);
-		autoclose int fd = open(path, O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return err_errno(e, "%s", path);
-		/* Another's, or one that another has just released. */
-		if (lock_whole(fd, F_OFD_SETLK) && fstat(fd, &st) == 0 && st.st_nlink > 0)
-			return steal_fd(&fd);
+		int fd = uid_hold(*base, e);
+		if (fd >= 0 || e->code != NU_BUSY)
+			return fd;
 	}
 	return err_set(e, NU_BUSY, "no UID range can be had: %d were taken by others meanwhile",
 		       LEASES);
@@ -205,6 +222,16 @@ void uid_release(int lock, uint32_t base)
 
 	unlink(path);
 	close(lock);
+}
+
+void uid_clear(const char *id)
+{
+	uint32_t base;
+	struct err ignored;
+	int lock = uid_get(id, &base, &ignored) > 0 ? uid_hold(base, &ignored) : -1;
+
+	if (lock >= 0)
+		uid_release(lock, base);
 }
 
 int uid_free(const char *id, struct err *e)

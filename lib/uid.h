@@ -28,11 +28,15 @@ int uid_list(struct uid_range **list, struct err *e);
 int uid_get(const char *id, uint32_t *base, struct err *e);
 /* The same, allocating one where there is none. */
 int uid_alloc(const char *id, uint32_t *base, struct err *e);
-/* A range for who isn't kept: no unit has it, and until uid_release() none gets it, nor does a
- * machine of systemd-nspawn(1), whose own way of taking ranges this is. Returns a lock, which
- * the kernel releases as well when its holder dies, or -1 and e. */
+/* Until uid_release() no machine of systemd-nspawn(1) gets this range, whose own way of taking
+ * ranges this is. Returns a lock, which the kernel releases as well when its holder dies, or -1
+ * and e (NU_BUSY: somebody has it). */
+int uid_hold(uint32_t base, struct err *e);
+/* The same of a range for who isn't kept: no unit has it, or gets it until then. */
 int uid_lease(uint32_t *base, struct err *e);
 void uid_release(int lock, uint32_t base);
+/* Removes the lock's file of a unit that has ended, where its holder could not. */
+void uid_clear(const char *id);
 /* Forgets the unit's range. 1: it had one, 0: not, -1 and e. */
 int uid_free(const char *id, struct err *e);
 

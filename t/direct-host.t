@@ -24,6 +24,7 @@ begin() {
 }
 ended() { host test -e /root/direct.status; }
 signal() { host_sh 'kill -$1 $(sed -n s/^SUPERVISOR=//p /run/nixunits/web2)' "$1"; }
+locked() { host_sh 'grep "OFDLCK.*:$(stat -c %i "/run/systemd/nspawn-uid/$1") " /proc/locks' "$base"; }
 page() { host curl -sf -m 2 http://192.168.20.2/; }
 state() {
 	host_sh 'ip -br link; findmnt -rno TARGET; ls /run/nixunits; ls /run/systemd/nspawn-uid
@@ -38,8 +39,13 @@ with_direct() {
 	run host nixunits run --engine direct web2
 	is "$status" 4 'then the direct engine does not run it'
 	like "$err" 'web2: is running already' 'and says so'
+	base=$(host nixunits uid show -o json web2 | jq '.[0].base')
+	ok 'its UID range is locked, as systemd-nspawn locks its own' locked
+	not_ok 'which the container has no descriptor of' host_sh \
+		'ls -l "/proc/$(nixunits status -o json web2 | jq .leader)/fd" | grep nspawn-uid'
 	host nixunits stop -q web2
 	before=$(state)
+	is "$(host ls /run/systemd/nspawn-uid)" '' 'but not once it has ended'
 
 	direct web2
 	ok 'it serves its page' eventually 20 page
@@ -58,6 +64,7 @@ with_direct() {
 	host systemctl stop nixunits@web2
 	ok 'which does it no harm' page
 	like "$(host cat /root/direct.log)" 'nu-run: web2: ready' 'it was ready'
+	ok 'its UID range is locked' locked
 	ok 'its journal is kept' eventually 10 host_sh 'journalctl -q -m -o cat -u httpd | grep -q Started'
 	run host nixunits stop web2
 	like "$err" 'web2: stopped in [0-9.]+ s \(shut down\)' 'stop shuts it down'

@@ -348,6 +348,15 @@ run "$N" stop t-direct
 wait $pid
 is "$?/$(grep -v ready "$T/log")" 0/ 'is stopped without a complaint'
 is "$(traces)" "$before" 'and nothing of them is left'
+# Killed, with a relay that still waits for a reader.
+"$N" run --root "$T/loud" "$T/unit.json" </dev/null >"$T/idle" & pid=$!
+exec 8<"$T/idle"
+eventually 10 supervisor >/dev/null
+sleep 0.5
+kill -KILL $pid
+wait $pid
+ok 'what outlives a supervisor bars no start' eventually 5 direct true
+exec 8<&-
 # A supervisor that hangs.
 "$N" run --timeout 0 --root "$T/boot" "$T/unit.json" </dev/null 2>/dev/null & pid=$!
 eventually 10 supervisor >/dev/null
