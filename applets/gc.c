@@ -77,7 +77,8 @@ static int need_unit(struct gc *gc, const char *id, struct err *e)
 	autoclose int dir = store_open(id, false, NULL, e);
 	autofree unsigned int *list = NULL;
 	autostrv struct strv stale = { 0 };
-	unsigned int keep = strv_has(&gc->busy, id) ? GENERATIONS_ALL : gc->keep;
+	/* What prune() has left, or somebody has built since, stays. */
+	unsigned int keep = gc->dry && !strv_has(&gc->busy, id) ? gc->keep : GENERATIONS_ALL;
 	size_t n = dir < 0 ? 0 : store_stale(dir, keep, 0, &list);
 	int fd = dir < 0 ? -1 : openat(dir, "generations", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
@@ -155,8 +156,9 @@ static int nix_store(const char *root, const char *what, struct buf *out, struct
 
 /* By nix, which sees our roots in place of those on the disk: nothing of them stays when this
  * process ends, however it does. */
-static int collect(struct gc *gc, const struct strv *ids, struct err *e)
+static int collect(struct gc *gc, struct err *e)
 {
+	autostrv struct strv ids = { 0 };
 	autofree char *root = store_base_root(), *store = xfmt("%s/nix/store", root);
 	autofree char *roots = xfmt("%s/nix/var/nix/gcroots", root);
 	autobuf struct buf dead = { 0 }, freed = { 0 };
@@ -164,6 +166,8 @@ static int collect(struct gc *gc, const struct strv *ids, struct err *e)
 
 	if (lock < 0)
 		return -1;
+	/* nix goes on when this process is killed: so it has the lock as well. */
+	fcntl(lock, F_SETFD, 0);
 	gc->store = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (gc->store < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "%s", store);
@@ -175,9 +179,11 @@ static int collect(struct gc *gc, const struct strv *ids, struct err *e)
 	if (gc->roots < 0)
 		return err_errno(e, "%s", roots);
 
-	for (size_t i = 0; i < ids->n; i++)
-		if (need_unit(gc, ids->v[i], e) < 0)
-			return err_wrap(e, "%s: ", ids->v[i]);
+	/* Units may have come while we waited for the lock. */
+	store_ids(&ids);
+	for (size_t i = 0; i < ids.n; i++)
+		if (need_unit(gc, ids.v[i], e) < 0)
+			return err_wrap(e, "%s: ", ids.v[i]);
 	if (drop_bases(gc, e) < 0 || nix_store(root, "--print-dead", &dead, e) < 0)
 		return -1;
 	for (const char *line = dead.p; line && *line; line = next_line(line))
@@ -215,7 +221,7 @@ static int gc_main(int argc, char **argv)
 	int failed = 0;
 	for (size_t i = 0; i < ids.n && !failed; i++)
 		failed = prune(&gc, ids.v[i], &e);
-	return failed || collect(&gc, &ids, &e) < 0 ? say_err(&e) : NU_OK;
+	return failed || collect(&gc, &e) < 0 ? say_err(&e) : NU_OK;
 }
 
 APPLET(gc, .name = "gc", .summary = "Free what no unit needs any more",

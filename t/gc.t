@@ -95,6 +95,38 @@ gc() {
 	succeeds 'and starts with'
 	is "$(etc borrower lent/text)" quartz 'again'
 
+	# A unit that is built while it waits for another's build, and takes what was garbage.
+	build lender '{"id": "lender"}'
+	host_put /root/late.json <<-'X'
+		{"id": "late", "text": "quartz"}
+	X
+	host_put /root/other.json <<-'X'
+		{"id": "other"}
+	X
+	run host_sh 'cd /root; nixunits delete -q -f -r borrower
+		nixunits build -q -n borrower.nix -j other.json -p debian; nixunits delete -q -f -r lender
+		exec 8<>/var/lib/nixunits/store.lock; flock -s 8
+		nixunits gc >gc.out 2>&1 8<&- &
+		n=0; until grep -q waiting gc.out || [ $n = 100 ]; do sleep 0.1; n=$((n + 1)); done
+		nixunits build -q -n borrower.nix -j late.json -p debian 8<&-
+		for text in a b c; do
+			echo "{\"id\": \"other\", \"text\": \"$text\"}" >other.json
+			nixunits build -q -k 9 -n borrower.nix -j other.json -p debian 8<&-
+		done
+		exec 8<&-; wait $!'
+	succeeds 'units are built while it waits'
+	is "$(missing)" '' 'and miss nothing when it has been at work'
+	is "$(host ls /var/lib/nixunits/containers/other/generations | wc -l)" 4 'nor a generation'
+	run host_sh 'mkdir /root/slow; printf "#!/bin/sh\nsleep 3\n" >/root/slow/nix-store; chmod +x /root/slow/nix-store
+		PATH=/root/slow:$PATH nixunits gc 2>/dev/null & sleep 1; kill -KILL $!
+		status=0; flock -n /var/lib/nixunits/store.lock true || status=$?
+		rm -r /root/slow; flock /var/lib/nixunits/store.lock true; exit $status'
+	is "$status" 1 'one that is killed leaves no nix at work that others could build beside'
+	host_sh 'nixunits delete -q -f -r late other'
+	build borrower '{"id": "borrower", "text": "quartz"}'
+	run host nixunits start borrower
+	host_sh 'nixunits gc -q >/dev/null'
+
 	for n in 2 3 4; do
 		host_sh 'sed -i "s/none[0-9]*/none$1/" /root/borrower.nix' "$n"
 		build borrower '{"id": "borrower", "text": "quartz"}' "base $n"
