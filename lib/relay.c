@@ -122,6 +122,10 @@ void relay(int pty, int pidfd, int in, int out)
 	struct termios was, raw;
 	bool changed = false;
 
+	/* Else reading fails while nobody else has it open. An init closes its console, and opens it
+	 * for each line that it writes. */
+	autoclose int other_side = ioctl(pty, TIOCGPTPEER, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	(void)other_side;
 	fcntl(pty, F_SETFL, O_NONBLOCK);
 	if (in >= 0 && tcgetattr(in, &was) == 0) {
 		raw = was;

@@ -132,6 +132,36 @@ static void whole(void)
 	ok(waitpid(relaying, NULL, 0) == relaying, "and the relay ends with it");
 }
 
+/* An inmate that closes its terminal, as an init does, and opens it again. */
+static void reopened(void)
+{
+	struct pty inner = pty_open();
+	char name[64], block[8] = "";
+	int shown[2];
+
+	if (pipe2(shown, O_CLOEXEC) < 0 || inner.slave < 0)
+		return ok(false, "a terminal");
+	snprintf(name, sizeof(name), "%s", ptsname(inner.master));
+	pid_t inmate = fork();
+	if (inmate == 0) {
+		close(inner.master), close(inner.slave);
+		for (;;) {
+			int fd = open(name, O_WRONLY | O_NOCTTY);
+			(void)!write(fd, "x", 1);
+			close(fd);
+			usleep(100000);
+		}
+	}
+	pid_t relaying = start_relay(&inner, inmate, -1, shown[1]);
+	close(inner.master), close(inner.slave);
+	for (int i = 0; i < 3; i++)
+		ok(readable(shown[0], 3000) && read(shown[0], block, 1) == 1,
+		   "what it opens anew for a word is shown: %d", i + 1);
+	end(inmate);
+	ok(waitpid(relaying, NULL, 0) == relaying, "and the relay ends with it");
+	close(shown[0]), close(shown[1]);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -139,5 +169,6 @@ int main(void)
 	typed("a pipe that is read slowly", false, true);
 	typed("a pipe that nobody reads", false, false);
 	whole();
+	reopened();
 	return tap_done();
 }
