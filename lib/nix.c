@@ -135,12 +135,25 @@ static bool below(const char *path, const char *dir)
 	return n && strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
 }
 
+/* Of whatever store, which may be below another root: its paths have a hash. */
+static bool in_store(const char *path)
+{
+	static const char dir[] = "/nix/store/";
+
+	while ((path = strstr(path, dir))) {
+		path += strlen(dir);
+		if (strspn(path, "0123456789abcdefghijklmnopqrstuvwxyz") == 32 && path[32] == '-')
+			return true;
+		path--;
+	}
+	return false;
+}
+
 static void note_input(struct nix *nix, enum input_kind kind, const char *path)
 {
 	bool users = true;
 
-	/* (Of whatever store.) */
-	if (!nix->inputs || path[0] != '/' || strstr(path, "/nix/store/"))
+	if (!nix->inputs || path[0] != '/' || in_store(path))
 		return;
 	if (below(path, nix->copy))
 		path += strlen(nix->copy);

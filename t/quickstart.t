@@ -95,18 +95,19 @@ quickstart() {
 	succeeds 'it rolls back'
 	like "$(page http://192.168.20.2/)" '<h1>It runs' 'to where it was'
 
-	# An import that changes is a change; another configuration rebuilds the base.
-	host_sh 'cd /root; echo "{ environment.etc.hello.text = \"one\"; }" >sub.nix
-		sed "s|services.httpd.enable|imports = [ ./sub.nix ]; services.httpd.enable|
+	# An import that changes is a change, whatever its directory is called; another configuration
+	# rebuilds the base.
+	host_sh 'cd /root; mkdir -p nix/store; echo "{ environment.etc.hello.text = \"one\"; }" >nix/store/sub.nix
+		sed "s|services.httpd.enable|imports = [ ./nix/store/sub.nix ]; services.httpd.enable|
 			s|inherit ip4 hostIp4;|& ip6 = \"fd00:20::2/127\"; hostIp6 = \"fd00:20::3/127\";|
 			s|caps_allow = .|&\"CAP_NET_RAW\" \"CAP_NET_ADMIN\" |" web_default.nix >web_import.nix'
 	run host_sh 'cd /root; nixunits build -n ./web_import.nix -j ./web2.json'
 	like "$err" 'base:' 'another configuration rebuilds the base'
 	run host_sh 'cd /root; nixunits build -n ./web_import.nix -j ./web2.json'
 	like "$err" 'unchanged' 'once'
-	host_sh 'cd /root; echo "{ environment.etc.hello.text = \"two\"; }" >sub.nix'
+	host_sh 'cd /root; echo "{ environment.etc.hello.text = \"two\"; }" >nix/store/sub.nix'
 	is "$(host nixunits status web2 -o json -n /root/web_import.nix | jq -r '[.need_store_build, .reason] | map(tostring) | join(" ")')" \
-		'true /root/sub.nix changed' 'a changed import is noticed'
+		'true /root/nix/store/sub.nix changed' 'a changed import is noticed'
 	run host_sh 'cd /root; nixunits build -n ./web_import.nix -j ./web2.json -r'
 	succeeds 'it is built and restarted'
 	is "$(host nixunits shell web2 -- cat /etc/hello)" two 'and runs what was declared'
@@ -114,7 +115,7 @@ quickstart() {
 	is "$(host nixunits shell web2 -- /var/tries /var/t | sed -n 's/: done$//p' | tr '\n' ',')" \
 		'NET_RAW socket(SOCK_RAW),NET_RAW socket(AF_PACKET),NET_ADMIN ioctl(SIOCSIFFLAGS),' \
 		'what is declared in caps_allow is what its root can do'
-	host rm /root/sub.nix /root/web_import.nix
+	host rm -r /root/nix /root/web_import.nix
 	run host nixunits build -f web2
 	succeeds 'a rebuild without -n does not need the original files'
 
