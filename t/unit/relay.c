@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -43,6 +44,7 @@ static pid_t start_inmate(const struct pty *inner, int told, size_t n)
 		return child;
 	pid_t loud = n ? 0 : fork();
 	if (loud == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (size_t i = 0; !n || i < n; i++)
 			if (write(inner->slave, &byte, 1) != 1)
 				break;
@@ -50,7 +52,6 @@ static pid_t start_inmate(const struct pty *inner, int told, size_t n)
 	}
 	if (read(inner->slave, &byte, 1) == 1)
 		(void)!write(told, &byte, 1);
-	kill(loud, SIGKILL);
 	_exit(0);
 }
 
