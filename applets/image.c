@@ -373,6 +373,21 @@ static int add_program(struct cpio *c, const char *name, struct strv *have, stru
 	return 0;
 }
 
+/* For nu-init, which waits for them. */
+static int add_links(struct cpio *c, const char *image, const struct unit *u, struct err *e)
+{
+	autofree char *path = xfmt("%s" IMAGE_LINKS, image);
+	autobuf struct buf names = { 0 };
+
+	for (size_t i = 0; i < u->net.n_ifaces; i++) {
+		const struct iface *f = &u->net.ifaces[i];
+
+		if (f->kind == IFACE_HOST || f->kind == IFACE_VLAN || f->kind == IFACE_MACVLAN)
+			buf_addf(&names, "%s\n", f->parent ? f->parent : f->name);
+	}
+	return names.n ? cpio_data(c, path, 0644, names.p, names.n, e) : 0;
+}
+
 static int add_unit(struct cpio *c, const char *id, const char *dir, struct kmods *k,
 		    struct strv *programs, struct err *e)
 {
@@ -381,7 +396,8 @@ static int add_unit(struct cpio *c, const char *id, const char *dir, struct kmod
 	struct source s = { 0 };
 	autoout struct out o;
 	int failed = out_open(&o, beside, e) < 0 || make_image(id, true, o.fd, &s, e) < 0 ||
-		     cpio_file(c, path, 0644, o.fd, e) < 0 || add_modules(c, k, s.unit, e) < 0;
+		     cpio_file(c, path, 0644, o.fd, e) < 0 ||
+		     add_links(c, path, s.unit, e) < 0 || add_modules(c, k, s.unit, e) < 0;
 
 	if (!failed && wants_nft(s.unit))
 		strv_add(programs, "nft");

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,10 +28,12 @@
 
 #include "../lib/addr.h"
 #include "../lib/applet.h"
+#include "../lib/image.h"
 #include "../lib/nl.h"
 
 #define IMAGES "/images"
 #define MODULES "/lib/modules"
+#define LINK_WAIT_MS 10000
 #define STATUS_REBOOT 133 /* as systemd-nspawn(1) and systemd have it */
 
 struct boot {
@@ -183,7 +186,8 @@ static int put_ip(struct nl_batch *b, const char *text, struct err *e)
 	if (!ip || addr_parse(ip, 0, &a, e) < 0)
 		return ip ? -1 : err_set(e, NU_USAGE, "expected INTERFACE,ADDRESS/LENGTH[,GATEWAY]");
 	if (!index)
-		return err_set(e, NU_FAILED, "no interface %s", quoted(link));
+		return err_set(e, NU_FAILED, "no interface %s after %d s", quoted(link),
+			       LINK_WAIT_MS / 1000);
 	link_up(b, index);
 	struct ifaddrmsg m = { .ifa_family = a.family, .ifa_prefixlen = a.prefix,
 			       .ifa_index = index };
@@ -198,6 +202,49 @@ static int put_ip(struct nl_batch *b, const char *text, struct err *e)
 			       .rtm_protocol = RTPROT_BOOT, .rtm_type = RTN_UNICAST };
 	h = nl_add(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &route, sizeof(route));
 	put(h, RTA_GATEWAY, &gateway);
+	return 0;
+}
+
+/* Those of the kernel command line, and those that nu-image saw the unit need. */
+static void wanted_links(const struct boot *b, const char *image, struct strv *names)
+{
+	autofree char *path = xfmt("%s" IMAGE_LINKS, image);
+	autobuf struct buf text = { 0 };
+	struct err ignored;
+
+	for (size_t i = 0; i < b->ip.n; i++)
+		if (strchr(b->ip.v[i], ','))
+			strv_addf(names, "%.*s", (int)strcspn(b->ip.v[i], ","), b->ip.v[i]);
+	if (file_read(AT_FDCWD, path, 65536, &text, &ignored) < 0)
+		return;
+	for (const char *p = text.p; *p; p = next_line(p))
+		strv_addf(names, "%.*s", (int)strcspn(p, "\n"), p);
+}
+
+/* The kernel goes on while a driver looks at its card, and finds what is plugged into USB in its
+ * own time. Who needs a link that does not come says so itself. */
+static int await_links(const struct boot *b, const char *image, struct err *e)
+{
+	autostrv struct strv names = { 0 };
+	autonl struct nl events = { .fd = -1 };
+	int64_t end = now_ms() + LINK_WAIT_MS;
+
+	wanted_links(b, image, &names);
+	if (names.n && nl_listen(&events, RTMGRP_LINK, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		int64_t left;
+
+		if (!link_index(names.v[i]))
+			say("waiting for the interface %s", quoted(names.v[i]));
+		while (!link_index(names.v[i]) && (left = end - now_ms()) > 0) {
+			struct pollfd p = { .fd = events.fd, .events = POLLIN };
+
+			poll(&p, 1, left);
+			if (nl_drain(&events, e) < 0)
+				return -1;
+		}
+	}
 	return 0;
 }
 
@@ -311,7 +358,7 @@ static int run_unit(const struct boot *b, int *how, struct err *e)
 	char *argv[] = { (char *)"/init", (char *)"nu-run", (char *)"--engine", (char *)"direct",
 			 image, NULL };
 
-	if (!image)
+	if (!image || await_links(b, image, e) < 0 || network(b, e) < 0)
 		return say_err(e);
 	step("running %s", image);
 	int status = supervise(argv, false, how);
@@ -361,7 +408,7 @@ static int init_main(int argc, char **argv)
 	} else {
 		read_cmdline(&b);
 		load_modules();
-		status = network(&b, &e) < 0 ? say_err(&e) : run_unit(&b, &how, &e);
+		status = run_unit(&b, &how, &e);
 	}
 	if (!how && status == STATUS_REBOOT)
 		how = RB_AUTOBOOT;

@@ -25,6 +25,10 @@
 
 #define IMAGE_TRAILER 512
 
+/* Behind the name of an image in an initramfs: a file of the links of the host that its unit
+ * needs, one a line. */
+#define IMAGE_LINKS ".links"
+
 /* What the trailer says. */
 struct image_info {
 	const char *fs; /* "squashfs" or "erofs"; not owned */

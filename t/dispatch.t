@@ -101,7 +101,7 @@ if command -v bash >/dev/null; then
 	is "$(complete nixunits start w)" 'web2' 'and ids'
 	is "$(complete nu-build --n)" '--nix --nixpkgs' 'and options'
 	is "$(complete /usr/local/bin/nu-net '')" 'plan up down show check graph' 'and what comes first'
-	is "$(complete nixunits uid alloc '')" 'web2' 'then ids again'
+	is "$(complete nixunits uid alloc w)" 'web2' 'then ids again'
 else
 	skip 'bash is not installed' 'completion'
 fi

@@ -185,6 +185,7 @@ qemu() {
 	{ pkgs, lib, properties, ... }: {
 	  caps_allow = [ "CAP_NET_BIND_SERVICE" ];
 	  network.interfaces.veth = { ip4 = "192.168.20.2/31"; hostIp4 = "192.168.20.1/31"; };
+	  network.interfaces.lan = lib.mkIf (properties ? bye) { kind = "macvlan"; parent = "eth1"; ip4 = "10.0.3.2/24"; };
 	  network.ip4route = "192.168.20.1";
 	  network.forward = [ "tcp:8080:80" ];
 	  config = {
@@ -219,12 +220,23 @@ qemu() {
 	like "$(console)" 'Restarting system' 'by a reboot'
 	unlike "$(console)" 'nu-(init|run): .*(status|kill)' 'the unit having been shut down'
 
-	# The unit's end is the machine's.
+	# A card that comes late. The unit's end is the machine's.
 	recover bye "nixunits.unit=bye nixunits.debug"
+	says 'nu-init: waiting for the interface .eth1' 'the link of a macvlan that is not there yet is waited for'
+	unlike "$(console)" 'nu-init: running' 'before the unit runs'
+	monitor netdev_add user,id=late,net=10.0.3.0/24
+	monitor device_add virtio-net-pci,netdev=late
 	says 'nu-init: running /images/bye.erofs' 'nixunits.unit= chooses, nixunits.debug says so'
 	says 'nu-init: module .*overlay' 'and names the modules'
 	ends 'the machine ends when the unit does'
 	like "$(console)" 'Power down' 'by powering off'
+
+	# One that never comes.
+	recover never "nixunits.unit=web2 nixunits.ip=eth9,10.0.3.15/24"
+	says 'nu-init: nixunits.ip=eth9,10.0.3.15/24: no interface .eth9. after 10 s' 'it is not waited for without end'
+	says 'System halted' 'and the machine halts'
+	kill "$machine"
+	wait "$machine" 2>/dev/null
 
 	# The rescue shell.
 	recover rescue "nixunits.unit=none nixunits.shell nixunits.nonsense"
