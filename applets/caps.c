@@ -432,10 +432,10 @@ static int check_one(pid_t pid, int proc, void *context, struct err *e)
 	return 0;
 }
 
-static void print_excess(const cJSON *list)
+static void print_excess(const char *id, const cJSON *list)
 {
 	for (const cJSON *o = list->child; o; o = o->next) {
-		printf("process %d %s%s: %s:", cJSON_GetObjectItem(o, "pid")->valueint,
+		printf("%s: process %d %s%s: %s:", id, cJSON_GetObjectItem(o, "pid")->valueint,
 		       cJSON_GetObjectItem(o, "name")->valuestring,
 		       cJSON_IsTrue(cJSON_GetObjectItem(o, "outside")) ?
 			       ", outside of the unit's user namespace" :
@@ -483,7 +483,7 @@ static int check(const char *id, bool json, struct err *e)
 	if (json)
 		json_print(o);
 	else
-		print_excess(c.excess);
+		print_excess(id, c.excess);
 	return c.excess->child ? 1 : 0;
 }
 

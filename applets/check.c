@@ -198,7 +198,7 @@ static int check(const char *id, bool json, struct err *e)
 	if (check_generation(&c, e) < 0 || check_privileges(&c, e) < 0 || check_mounts(&c, e) < 0 ||
 	    check_network(&c, e) < 0)
 		return err_wrap(e, "%s: ", id);
-	drift_print(id, list, json);
+	drift_print(id, list, json, true);
 	return cJSON_GetArraySize(list) ? 1 : 0;
 }
 

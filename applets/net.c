@@ -52,7 +52,8 @@ static int open_netns(const struct args *a, const char *id, struct err *e)
 	}
 	int found = machine_find(id, &m, e);
 	if (found == 0)
-		return err_set(e, NU_FAILED, "is not running");
+		return a->id && !store_exists(id) ? err_set(e, NU_NO_UNIT, "no such unit") :
+						    err_set(e, NU_FAILED, "is not running");
 	return found < 0 ? -1 : machine_ns(&m, "net", e);
 }
 
@@ -214,7 +215,7 @@ static int check(const struct args *a)
 	if (netns < 0 || net_drift(u, netns, &list, &e) < 0)
 		return fail(u->id, &e);
 	autojson cJSON *drift = list;
-	drift_print(u->id, drift, a->json);
+	drift_print(u->id, drift, a->json, false);
 	return cJSON_GetArraySize(drift) ? NU_FAILED : NU_OK;
 }
 

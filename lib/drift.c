@@ -20,7 +20,7 @@ void drift_add(cJSON *list, const char *where, const char *link, const char *wha
 	cJSON_AddItemToArray(list, j);
 }
 
-void drift_print(const char *id, const cJSON *list, bool json)
+void drift_print(const char *id, const cJSON *list, bool json, bool named)
 {
 	if (json) {
 		autojson cJSON *j = cJSON_CreateObject();
@@ -35,7 +35,8 @@ void drift_print(const char *id, const cJSON *list, bool json)
 		autofree char *declared = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "declared"));
 		autofree char *live = cJSON_PrintUnformatted(cJSON_GetObjectItem(d, "live"));
 
-		printf("%s: %s%s%s: declared %s, live %s\n",
+		printf("%s%s%s: %s%s%s: declared %s, live %s\n",
+		       named ? id : "", named ? ": " : "",
 		       cJSON_GetObjectItem(d, "where")->valuestring, link ? plain(link) : "",
 		       link ? ": " : "", plain(cJSON_GetObjectItem(d, "what")->valuestring),
 		       plain(declared), plain(live));

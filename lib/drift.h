@@ -10,7 +10,8 @@
 /* Appends a difference; declared and live become the list's, NULL is null. */
 void drift_add(cJSON *list, const char *where, const char *link, const char *what, cJSON *declared,
 	       cJSON *live);
-/* Prints the differences of unit id, one line each or as { "id", "drift" }. */
-void drift_print(const char *id, const cJSON *list, bool json);
+/* Prints the differences of unit id, one line each (named: which begins with the id) or as
+ * { "id", "drift" }. */
+void drift_print(const char *id, const cJSON *list, bool json, bool named);
 
 #endif

@@ -428,8 +428,8 @@ int life_restart(const char *id, bool force, struct err *e)
 		return -1;
 	if (inside && !force)
 		return err_set(e, NU_BUSY,
-			       "%s: somebody is inside (process %d, a shell?); -f restarts anyway", id,
-			       pids[0]);
+			       "%s: somebody is inside (process %d, a shell?): nixunits restart -f %s "
+			       "restarts it anyway", id, pids[0], id);
 	/* A unit that could not start again is not stopped. */
 	bool next = dir >= 0 && store_generation(dir, "next");
 	autounit struct unit *u = store_unit(id, next ? "next" : "current", e);

@@ -295,10 +295,14 @@ struct unit *store_unit(const char *id, const char *link, struct err *e)
 		return NULL;
 	}
 	if (access(path, F_OK) < 0 && errno == ENOENT) {
-		autofree char *next = store_unit_json(id, "next");
+		bool pending = streq(link, "next");
+		autofree char *other = store_unit_json(id, pending ? "current" : "next");
 
-		if (access(next, F_OK) == 0)
-			err_set(e, NU_FAILED, "%s: built, but not started yet (nixunits start %s)", id, id);
+		if (access(other, F_OK) == 0)
+			err_set(e, NU_FAILED,
+				pending ? "%s: no generation is pending (nixunits build %s)" :
+					  "%s: built, but not started yet (nixunits start %s)",
+				id, id);
 		else
 			err_set(e, NU_FAILED, "%s: not built yet (nixunits build -i %s -n FILE)", id, id);
 		return NULL;

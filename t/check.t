@@ -41,9 +41,9 @@ capabilities() {
 		"outside permitted true $ours")" 'what came in with more, in its user namespace or not, is found'
 	run host nixunits caps check c1
 	is "$status" 1 'exit code 1'
-	like "$out" '^process [0-9]+ inside: bounding: .*CAP_SYS_ADMIN' 'and it is named'
-	unlike "$out" '^process [0-9]+ inside: .*CAP_CHOWN' 'without what is declared'
-	like "$out" "^process [0-9]+ outside, outside of the unit's user namespace: effective: CAP_CHOWN" 'or it has none there'
+	like "$out" '^c1: process [0-9]+ inside: bounding: .*CAP_SYS_ADMIN' 'and it is named'
+	unlike "$out" '^c1: process [0-9]+ inside: .*CAP_CHOWN' 'without what is declared'
+	like "$out" "^c1: process [0-9]+ outside, outside of the unit's user namespace: effective: CAP_CHOWN" 'or it has none there'
 	gone inside; gone outside
 	host_sh '(echo 0 >/sys/fs/cgroup/machine.slice/nixunits@c1.service/payload/init.scope/cgroup.procs
 		exec /var/tmp/moved 300 </dev/null >/dev/null 2>&1) &'
@@ -84,7 +84,7 @@ check() {
 	host ip address del 10.9.1.3/31 dev nu-c1
 	run host nixunits check c1
 	is "$status" 1 'an address taken by hand: exit code 1'
-	like "$out" 'host: nu-c1: address: declared "10.9.1.3/31", live null' 'it is named'
+	like "$out" '^c1: host: nu-c1: address: declared "10.9.1.3/31", live null' 'it is named'
 	run host nixunits net up c1
 	is "$(drift)" '[]' 'nu-net up repairs it'
 
@@ -96,7 +96,7 @@ check() {
 	# Something else in the place of its document is not opened.
 	host nixunits shell c1 -- sh -c 'cd /run; mv nixunits was; mkdir nixunits; ln -s /dev/zero nixunits/unit.json'
 	run host nixunits check c1
-	is "$status $out" '1 unit: document: declared "the current one", live "none"' 'a device for its document is none'
+	is "$status $out" '1 c1: unit: document: declared "the current one", live "none"' 'a device for its document is none'
 	host nixunits shell c1 -- sh -c 'cd /run; rm -r nixunits; mv was nixunits'
 	is "$(drift)" '[]' 'which comes back'
 
@@ -115,8 +115,10 @@ check() {
 		run host nixunits caps $verb c9
 		is "$status" 3 "caps $verb of an unknown one"
 	done
-	run host nixunits check c9
-	is "$status" 3 'an unknown one'
+	for verb in check 'net show' 'net check'; do
+		run host nixunits $verb c9
+		is "$status" 3 "$verb of an unknown one"
+	done
 	host nixunits delete -q -f -r c1
 }
 

@@ -43,12 +43,24 @@ life() {
 	succeeds 'unless -r'
 	isnt "$(field web2 .leader)" "$leader" 'which restarts it'
 
+	# Without CAP_SYS_BOOT a container can't tell a reboot from a shutdown.
+	host_sh 'cd /root; sed "s/web2/boots/; s/20\\./24./g" web2.json >boots.json
+		sed "s/caps_allow = \\[/& \"CAP_SYS_BOOT\"/" web_default.nix >boots.nix
+		nixunits build -q -n boots.nix -j boots.json -p debian -s'
+	leader=$(field boots .leader)
+	host machinectl reboot web2
+	host machinectl reboot boots
+	ok 'a container that may reboot is started again' eventually 20 host sh -c \
+		'l=$(nixunits status boots -o json | jq "select(.started).leader"); [ "${l:-$1}" != "$1" ]' - "$leader"
+	is "$(field web2 .status)" configured 'one that may not is off'
+	host_sh 'nixunits delete -q -f -r boots; nixunits start -q web2'
+
 	# Somebody inside.
 	host_sh 'nixunits shell web2 -- sleep 1000 >/dev/null 2>&1 &'
 	eventually 5 host pgrep -fx 'sleep 1000'
 	run host nixunits restart web2
 	is "$status" 4 'a restart with somebody inside is refused: exit code 4'
-	like "$err" 'somebody is inside' 'and says why'
+	like "$err" 'somebody is inside .*nixunits restart -f web2' 'and says why, and what to do'
 	run host nixunits restart -f web2
 	succeeds 'unless forced'
 	like "$err" 'ended 1 process that came in from outside' 'it ends what came in'
