@@ -180,10 +180,6 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 	/* What did not look at them is the same whatever the parameters are. */
 	for (size_t i = 0; !failed && !nix.looked && i < nix.shares.n; i++)
 		strv_add(&now.shares, nix.shares.v[i]);
-	if (failed)
-		say("%s: no base can be shared: the configuration does not evaluate or build "
-		    "without parameters",
-		    b->d->id);
 	if (failed && b->trace)
 		nix_errors(&nix);
 	nix_free(&nix);
@@ -554,6 +550,10 @@ int generation_build(struct build *b, struct err *e)
 		     keep_newest(b, &s, &json, e) < 0 || (!b->same && finish(b, &s, e) < 0);
 	if (failed || b->same)
 		tree_remove(AT_FDCWD, s.dir, &ignored);
+	/* Where the container's build failed as well, its error is what matters. */
+	if (!failed && s.no_base.system)
+		say("%s: no base is shared: the configuration does not evaluate or build without "
+		    "parameters (-d shows why)", b->d->id);
 	return failed ? -1 : 0;
 }
 

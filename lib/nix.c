@@ -443,8 +443,13 @@ void nix_errors(const struct nix *nix)
 	}
 	for (size_t i = n > LOG_LINES ? n - LOG_LINES : 0; i < n; i++)
 		fprintf(stderr, "> %s\n", last[i % LOG_LINES]);
-	if (nix->errors.n)
-		fputs(nix->errors.p, stderr);
+	/* What nix calls --show-trace is --debug of ours. */
+	for (char *p = nix->errors.p, *option; nix->errors.n && p; p = option) {
+		option = strstr(p, "--show-trace");
+		fprintf(stderr, "%.*s", option ? (int)(option - p) : (int)strlen(p), p);
+		if (option)
+			fputs("--debug", stderr), option += strlen("--show-trace");
+	}
 }
 
 void nix_free(struct nix *nix)

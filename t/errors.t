@@ -73,6 +73,7 @@ errors() {
 	refused 1 'syntax error' 'a .nix that does not parse' $b -n /root/t/syntax.nix -i web2
 	refused 1 'no way' 'one that throws' $b -n /root/t/throws.nix -i web2
 	refused 1 'confg' 'an unknown option' $b -n /root/t/unknown.nix -i web2
+	unlike "$err" 'no base|show-trace' 'in its own words: of its option, and of none that is no error of its'
 	refused 2 'interfaces.lan.*10.0.0.2/33.*prefix length above 32' 'a bad prefix' $b -n /root/t/cidr.nix -i web2
 
 	for key in ip4 hostIp4; do
@@ -156,6 +157,7 @@ errors() {
 	run host nixunits build -f web2
 	succeeds 'and can be built again without the server'
 	host_sh 'nixunits start -q web2; nixunits stop -q web2; nixunits build -q -f web2'
+	refused 1 'web2: no generation is pending' 'the pending document where there is none' nixunits unit -N web2
 	refused 1 'web2: systemd runs it by this engine .nixunits start web2' 'the nspawn engine by hand' nixunits run web2
 	printf '[Service]\nEnvironment=PATH=/nowhere\n' | host_put /run/systemd/system/nixunits@web2.service.d/path.conf
 	host systemctl daemon-reload
@@ -180,6 +182,13 @@ errors() {
 	like "$err" 'warning: boot: autoStart: on NixOS' 'with a warning'
 	host nixunits delete -q -f -r boot
 	host rm /etc/NIXOS
+
+	echo '{ properties, ... }: { config.environment.etc.it.text = properties.it; }' | host_put /root/t/needs.nix
+	echo '{ "id": "needs", "it": "here" }' | host_put /root/t/needs.json
+	run host $b -n /root/t/needs.nix -j /root/t/needs.json
+	like "$err" '^nu-build: needs: no base is shared: .*without parameters' 'one that needs its parameters is built, and says what that costs'
+	is "$status" 0 'which is no failure'
+	host nixunits delete -q -f -r needs
 
 	# A build waits for others, says so, and can be interrupted.
 	run host flock /var/lib/nixunits/store.lock timeout --preserve-status -s INT -k 30 3 \
