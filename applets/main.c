@@ -68,9 +68,8 @@ static int toolbox(int argc, char **argv)
 static const struct applet nixunits = {
 	.summary = "Run NixOS services in light, declared, isolated containers",
 	.synopsis = "ACTION [options] [ID...]",
-	.help = "nixunits --list names the actions; nixunits ACTION --help explains one. Without\n"
-		"an action the units are listed; an action that is none of ours goes to\n"
-		"machinectl(1).",
+	.help = "nixunits --list names the actions; nixunits help ACTION explains one. Without an\n"
+		"action the units are listed; one that is none of ours goes to machinectl(1).",
 	.main = toolbox,
 };
 
@@ -122,6 +121,13 @@ int main(int argc, char **argv)
 		return applet_run(applet_find("list"), 1, listed);
 	if (argv[1][0] == '-')
 		return applet_run(&nixunits, argc, argv);
+	if (streq(argv[1], "help")) {
+		static char help[] = "--help";
+		char *asked[] = { argv[1], help, NULL };
+
+		a = argc > 2 ? applet_find(argv[2]) : NULL;
+		return applet_run(a ? a : &nixunits, 2, asked);
+	}
 	a = applet_find(argv[1]);
 	return a ? applet_run(a, argc - 1, argv + 1) : machinectl(argc, argv);
 }

@@ -77,6 +77,8 @@ run "$N" --bad
 is "$status" 2 'an unknown option is exit 2'
 run "$N" --version list
 is "$status" 2 'an action after an option too'
+is "$("$N" help)" "$("$N" --help)" 'help is --help'
+is "$("$N" help unit)" "$("$N" unit --help)" 'and that of an action'
 run env PATH="$T" "$N" image-status
 is "$status" 77 'an action that is not ours, without machinectl, is exit 77'
 like "$err" 'machinectl: .*systemd-container' 'and says what to install'
