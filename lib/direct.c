@@ -133,6 +133,8 @@ static int load(struct run *r, struct err *e)
 		r->u = unit_load_file(AT_FDCWD, d->what, e);
 		return r->u ? 0 : -1;
 	}
+	if (d->rootless)
+		return err_set(e, NU_FAILED, "%s: --rootless can't mount an image", d->what);
 	if (make_dirs(IMAGE_DIR, 0755, e) < 0 || mnt_unshare(e) < 0 ||
 	    image_open(d->what, IMAGE_DIR, &r->image, e) < 0)
 		return -1;

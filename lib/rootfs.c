@@ -544,7 +544,7 @@ static int mask(const struct pool *pool, int root, int null, const char *path, s
 		return errno == ENOENT ? 0 : err_errno(e, "%s", path);
 	if (fstat(at, &st) < 0)
 		return err_errno(e, "%s", path);
-	return S_ISDIR(st.st_mode) ? put_dir(pool, at, path, 0, 0, &empty, e) :
+	return S_ISDIR(st.st_mode) ? put_dir(pool, at, path, 0555, 0, &empty, e) :
 				     put_at(at, path, mnt_clone_all(null, "", -1, true, e), e);
 }
 

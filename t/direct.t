@@ -70,6 +70,8 @@ is "$(printf '%s\n' "$out" | sed -n 's/^CapEff:.//p')" "$caps" 'it has its whole
 is "$((0x$caps & 0x3000))" 0 'and neither CAP_NET_ADMIN nor CAP_NET_RAW'
 run with '.caps = ["CAP_NET_RAW"]' cat /proc/self/status
 is "$((0x$(printf '%s\n' "$out" | sed -n 's/^CapEff:.//p') & 0x3000))" 8192 'unless declared'
+run direct cat /sys/firmware/none /proc/acpi/none
+unlike "$err" 'Permission' 'what is hidden is empty, and can be looked at'
 run direct ip -o addr show lo
 like "$out" '127.0.0.1/8' 'its loopback is up'
 
@@ -473,6 +475,10 @@ run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootl
 succeeds 'unless that is accepted'
 run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --root "$T/theirs" "$T/unit.json" -- true
 like "$err" 'only root.*--rootless' 'without --rootless it is root alone'
+
+echo image >"$T/an.erofs"
+run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless "$T/an.erofs" -- true
+is "$status/$err" "1/nu-run: $T/an.erofs: --rootless can't mount an image" 'nor an image, which is mounted'
 
 # Each limit stops it at another step, while its supervisor is at work.
 for kind in net mnt; do
