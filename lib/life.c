@@ -485,15 +485,18 @@ static void remove_journal(const char *id)
 		warn("%s: %s: %s", id, path, strerror(errno));
 }
 
-/* The links first: what a crash leaves is a unit without a generation, for the next
- * delete to finish. Then all there is, whatever left it: a build or an nspawn that was
- * killed, an older version. */
+/* The links first, and the generations out of sight, of nu-gc as well: what a crash leaves is a
+ * unit without a generation, for the next delete to finish. Then all there is, whatever left it:
+ * a build or an nspawn that was killed, an older version. */
 static int remove_directory(const char *id, bool data, int dir, struct err *e)
 {
 	autofree char *path = store_unit_path(id);
 
-	if (tree_remove(dir, "next", e) < 0 || tree_remove(dir, "current", e) < 0)
+	if (tree_remove(dir, "next", e) < 0 || tree_remove(dir, "current", e) < 0 ||
+	    tree_remove(dir, ".old", e) < 0)
 		return -1;
+	if (renameat(dir, "generations", dir, ".old") < 0 && errno != ENOENT)
+		return err_errno(e, "%s/generations", path);
 	DIR *entries = opendir(path);
 	int failed = entries ? 0 : err_errno(e, "%s", path);
 	for (struct dirent *d; !failed && (d = readdir(entries));) {

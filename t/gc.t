@@ -122,7 +122,15 @@ gc() {
 		status=0; flock -n /var/lib/nixunits/store.lock true || status=$?
 		rm -r /root/slow; flock /var/lib/nixunits/store.lock true; exit $status'
 	is "$status" 1 'one that is killed leaves no nix at work that others could build beside'
-	host_sh 'nixunits delete -q -f -r late other'
+	# A unit that is being deleted.
+	run host_sh 'cd /var/lib/nixunits/containers/late; mkdir generations/1/in; mount -t tmpfs in generations/1/in
+		nixunits delete -q -f -r late'
+	like "$status/$err" '^1/.*is a mount point' 'one that can not be deleted whole'
+	is "$(host ls -A /var/lib/nixunits/containers/late | grep -v root)" .old 'has no generation any more'
+	run host nixunits gc
+	succeeds 'and is in nobody'"'"'s way'
+	host_sh 'umount /var/lib/nixunits/containers/late/.old/1/in; nixunits delete -q -f -r late other'
+	not_ok 'and goes in the end' host test -e /var/lib/nixunits/containers/late
 	build borrower '{"id": "borrower", "text": "quartz"}'
 	run host nixunits start borrower
 	host_sh 'nixunits gc -q >/dev/null'
