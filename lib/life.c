@@ -75,10 +75,12 @@ static int systemctl(const char *id, bool silent, struct err *e, const char *con
 
 /* What the journal says of a start that failed. The container's console is in it too:
  * of much, our own words are shown if there are any, else the last lines. */
-static void show_journal(const char *id, time_t since)
+static void show_journal(const char *id, const struct timespec *since)
 {
 	autofree char *unit = xfmt("nixunits@%s.service", id);
-	autofree char *from = xfmt("--since=@%lld", (long long)since);
+	/* Not of a try before this one, in the same second. */
+	autofree char *from = xfmt("--since=@%lld.%06ld", (long long)since->tv_sec,
+				   since->tv_nsec / 1000);
 	char *argv[] = { (char *)"journalctl", (char *)"--no-pager", (char *)"-q", (char *)"-o",
 			 (char *)"cat", from, (char *)"-u", unit, NULL };
 	char *sync[] = { (char *)"journalctl", (char *)"--sync", NULL };
@@ -123,7 +125,7 @@ static int start_locked(const char *id, int dir, struct err *e)
 {
 	unsigned int next = dir < 0 ? 0 : store_generation(dir, "next");
 	int64_t begin = now_ms();
-	time_t since = time(NULL);
+	struct timespec since;
 
 	/* Whatever is wrong with the document is said now, not in the journal. */
 	autounit struct unit *u = store_unit(id, next ? "next" : "current", e);
@@ -136,11 +138,12 @@ static int start_locked(const char *id, int dir, struct err *e)
 	if (next && store_switch(dir, next, e) < 0)
 		return err_wrap(e, "%s: ", id);
 	SYSTEMCTL(id, true, e, "reset-failed");
+	clock_gettime(CLOCK_REALTIME, &since);
 	int status = SYSTEMCTL(id, true, e, "start");
 	if (status < 0)
 		return -1;
 	if (status > 0) {
-		show_journal(id, since);
+		show_journal(id, &since);
 		/* Said to have failed, it does not go on trying behind our back. */
 		struct err ignored;
 		SYSTEMCTL(id, true, &ignored, "stop");

@@ -162,6 +162,8 @@ errors() {
 	printf '[Service]\nEnvironment=PATH=/nowhere\n' | host_put /run/systemd/system/nixunits@web2.service.d/path.conf
 	host systemctl daemon-reload
 	refused 1 'systemd-nspawn: not found.*systemd-container' 'no systemd-nspawn' nixunits start web2
+	run host sh -c 'for i in 1 2 3 4; do nixunits start web2; done'
+	is "$(printf '%s\n' "$err" | grep -c 'systemd-nspawn: not found')" 4 'each start that fails says why, not what was wrong before'
 	host_sh 'rm -r /run/systemd/system/nixunits@web2.service.d; systemctl daemon-reload'
 
 	# A NixOS host's own unit is not ours to touch.
