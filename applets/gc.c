@@ -60,11 +60,9 @@ static int need_generation(struct gc *gc, int dir, const char *name, struct err 
 	if (key && !strv_has(&gc->keys, key))
 		strv_add(&gc->keys, key);
 	/* One that is being built has none yet; its build waits for the lock of the base store. Or
-	 * it has been removed since we saw it. */
-	if (faccessat(dir, starts_with(name, ".new.") ? list : path, F_OK, 0) < 0)
-		return 0;
+	 * it has gone since we saw it. */
 	if (file_read(dir, list, CLOSURE_LIMIT, &closure, e) < 0)
-		return -1;
+		return faccessat(dir, starts_with(name, ".new.") ? list : path, F_OK, 0) < 0 ? 0 : -1;
 	for (const char *line = closure.p; line && *line; line = next_line(line))
 		if (need(gc, line, strcspn(line, "\n"), e) < 0)
 			return -1;
