@@ -151,7 +151,7 @@ static int remove_links(const struct args *a, const char *id)
 		return fail(id, &e);
 	if (a->json)
 		printf("{\"id\": \"%s\", \"removed\": %zu}\n", id, n);
-	else
+	else if (n || !a->ended) /* at the end of each start that failed it would be no news */
 		printf("%s: %zu link%s removed\n", id, n, n == 1 ? "" : "s");
 	return NU_OK;
 }

@@ -164,6 +164,7 @@ errors() {
 	refused 1 'systemd-nspawn: not found.*systemd-container' 'no systemd-nspawn' nixunits start web2
 	run host sh -c 'for i in 1 2 3 4; do nixunits start web2; done'
 	is "$(printf '%s\n' "$err" | grep -c 'systemd-nspawn: not found')" 4 'each start that fails says why, not what was wrong before'
+	unlike "$(host journalctl -u nixunits@web2)" '0 links removed' 'and nothing of what was not to be done'
 	host_sh 'rm -r /run/systemd/system/nixunits@web2.service.d; systemctl daemon-reload'
 
 	# A NixOS host's own unit is not ours to touch.
