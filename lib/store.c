@@ -96,8 +96,8 @@ bool store_exists(const char *id)
 
 static int no_unit(const char *id, struct err *e)
 {
-	return err_set(e, NU_NO_UNIT, "%s: no such unit (nixunits list names those there are)",
-		       id);
+	return err_set(e, NU_NO_UNIT, "%s: no such unit in %s (nixunits list names those there are)",
+		       id, store_dir());
 }
 
 int store_open(const char *id, bool create, bool *created, struct err *e)

@@ -97,6 +97,7 @@ errors() {
 	ok 'and no process' host_sh '! pgrep -x nix-build'
 
 	refused 3 'web9: no such unit' 'start of an unknown unit' nixunits start web9
+	refused 3 'web9: no such unit in /srv/none ' 'where units are kept elsewhere' env NIXUNITS_DIR=/srv/none nixunits check web9
 	refused 3 'web9: no such unit' 'delete of an unknown unit' nixunits delete -f web9
 	refused 3 'web9: no such unit' 'a shell in an unknown unit' nixunits shell web9
 	refused 3 'web9: no such unit' 'the document of an unknown unit' nixunits unit web9
