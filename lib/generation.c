@@ -172,7 +172,12 @@ static int build_base(struct build *b, struct site *s, struct err *e)
 		return 0;
 	nix_start(&nix, b, s, "base", root, true, &now.inputs);
 	int failed = nix_run(&nix, e);
-	if (failed && e->code != NU_FAILED) {
+	if (failed && (e->code != NU_FAILED || nix.starved)) {
+		/* Not for want of parameters: without a base now, all later containers would be. */
+		if (nix.starved && e->code == NU_FAILED) {
+			nix_errors(&nix);
+			err_wrap(e, "base: ");
+		}
 		nix_free(&nix);
 		return -1;
 	}

@@ -180,6 +180,18 @@ static bool note_read(struct nix *nix, const char *text)
 	return true;
 }
 
+/* What nix or a builder says when the machine, not the declaration, is at fault. nix's own
+ * word for a full disk is the C library's or SQLite's. */
+static void note_lack(struct nix *nix, const char *text)
+{
+	static const char *const lacks[] = { "No space left on device", "disk is full",
+					     "Disk quota exceeded", "Cannot allocate memory",
+					     "unable to download" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lacks); i++)
+		nix->starved = nix->starved || strstr(text, lacks[i]);
+}
+
 static void on_message(struct nix *nix, struct progress *p, const cJSON *j)
 {
 	const cJSON *level = cJSON_GetObjectItemCaseSensitive(j, "level");
@@ -218,6 +230,7 @@ static void on_message(struct nix *nix, struct progress *p, const cJSON *j)
 	}
 	bool is_trace = starts_with(text, "trace: ");
 	if (level->valuedouble <= LEVEL_ERROR && !is_trace) {
+		note_lack(nix, text);
 		buf_addf(&nix->errors, "%s\n", text);
 		return;
 	}
@@ -268,6 +281,7 @@ static void on_event(struct nix *nix, struct progress *p, const cJSON *j)
 		p->expected = cJSON_IsNumber(second) ? second->valuedouble : 0;
 		progress_draw(p, false);
 	} else if (streq(name, "result") && kind == RESULT_LOG && cJSON_IsString(first)) {
+		note_lack(nix, first->valuestring);
 		if (nix->trace) {
 			progress_clear(p);
 			fprintf(stderr, "%s\n", first->valuestring);
@@ -281,6 +295,7 @@ static void on_line(struct nix *nix, struct progress *p, const char *line, size_
 {
 	if (!starts_with(line, "@nix ")) {
 		/* Not from the protocol: a crash, a message of the linker's. */
+		note_lack(nix, line);
 		buf_add(&nix->errors, line, n);
 		buf_add(&nix->errors, "\n", 1);
 		return;
@@ -419,6 +434,7 @@ int nix_run(struct nix *nix, struct err *e)
 	}
 	if (interrupted)
 		return err_set(e, 128 + interrupted, "interrupted");
+	nix->starved = nix->starved || status > 128; /* a signal, such as that of a lack of memory */
 	if (status)
 		return err_set(e, NU_FAILED, "%s failed (exit status %d)", nix->argv.v[0], status);
 	if (!nix->out.n)

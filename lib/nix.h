@@ -26,6 +26,7 @@ struct nix {
 
 	struct strv shares; /* what it learnt of systems that containers share, JSON */
 	bool looked;        /* at the parameters, evaluating what has none */
+	bool starved;       /* it failed for want of space, memory or a network */
 	struct buf out;    /* its standard output, without the final newline */
 	struct buf errors; /* what it said of its failure */
 	struct strv log;   /* what builders said last: "DERIVATION\tLINE" */

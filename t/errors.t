@@ -218,6 +218,11 @@ errors() {
 	is "$status" 1 'no space left: exit code 1'
 	like "$err" '[Nn]o space left|disk is full|database or disk is full' 'and says so'
 	not_ok 'no half generation' host_sh 'ls -A /srv/small/nixunits/containers/* 2>/dev/null | grep .'
+	host mount -o remount,size=20m /srv/small
+	run host env NIXUNITS_DIR=/srv/small/nixunits $b -n /root/t/web_default.nix -j /root/t/web2.json
+	like "$err" 'No space left on device' 'nor is there any for what is built'
+	like "$err" '^nu-build: web2: base: nix-build failed' 'which is no fault of the configuration'
+	unlike "$err" 'web2: evaluating' 'so that nothing is built without a base'
 	host umount /srv/small
 	run host nixunits delete -f -r web2
 	succeeds 'delete'
