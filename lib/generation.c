@@ -19,11 +19,11 @@
 #include "unit.h"
 
 /* The new generation grows in generations/.new.<pid>; below it, besides what stays:
- * root/ is the chroot store of the container build, work/ overlayfs's. */
+ * root/ is the chroot store of the container build, work/ overlayfs's, tmp/ nix's. */
 struct site {
 	char *dir;
 	char *configuration; /* what nix evaluates */
-	char *root, *upper, *work;
+	char *root, *upper, *work, *tmp;
 	int lock;	       /* of the base store, or -1 */
 	struct record no_base; /* set where the base could not be built */
 };
@@ -35,6 +35,7 @@ static void site_free(struct site *s)
 	free(s->root);
 	free(s->upper);
 	free(s->work);
+	free(s->tmp);
 	if (s->lock >= 0)
 		close(s->lock);
 	record_free(&s->no_base);
@@ -84,8 +85,10 @@ static int site_make(struct build *b, struct site *s, struct err *e)
 	s->root = xfmt("%s/root", s->dir);
 	s->upper = xfmt("%s/nix/store", s->dir);
 	s->work = xfmt("%s/work", s->dir);
+	s->tmp = xfmt("%s/tmp", s->dir);
 	if (store_prune(b->unit_dir, GENERATIONS_ALL, 0, e) < 0 || make_dirs(s->root, 0755, e) < 0 ||
-	    make_dirs(s->upper, 0755, e) < 0 || make_dirs(s->work, 0755, e) < 0)
+	    make_dirs(s->upper, 0755, e) < 0 || make_dirs(s->work, 0755, e) < 0 ||
+	    make_dirs(s->tmp, 0755, e) < 0)
 		return -1;
 	return decl_stage(b->d, s->dir, &s->configuration, e) < 0 ? -1 : claim_base(b, s, e);
 }
@@ -93,7 +96,8 @@ static int site_make(struct build *b, struct site *s, struct err *e)
 static void nix_start(struct nix *nix, const struct build *b, const struct site *s,
 		      const char *what, const char *store, bool base, struct inputs *in)
 {
-	*nix = (struct nix){ .what = what, .trace = b->trace, .inputs = in, .copy = b->d->copy };
+	*nix = (struct nix){ .what = what, .tmp = s->tmp, .trace = b->trace, .inputs = in,
+			     .copy = b->d->copy };
 	decl_trees(b->d, nix->trees);
 	strv_add(&nix->argv, "nix-build");
 	strv_add(&nix->argv, "--no-out-link"); /* nothing where the user happens to be */
@@ -462,7 +466,7 @@ static int build_container(struct build *b, const struct site *s, struct buf *js
  * rename, into being. */
 static int finish(struct build *b, const struct site *s, struct err *e)
 {
-	static const char *const scratch[] = { "root", "work", "download", "dpkg.json" };
+	static const char *const scratch[] = { "root", "work", "tmp", "download", "dpkg.json" };
 	autofree unsigned int *list = NULL;
 	size_t n = store_generations(b->unit_dir, &list);
 	unsigned int number = n ? list[n - 1] + 1 : 1;

@@ -354,6 +354,8 @@ static _Noreturn void child(struct nix *nix, pid_t parent, int out, int log, int
 		err_errno(&e, "dup2");
 		goto out;
 	}
+	if (nix->tmp)
+		setenv("TMPDIR", nix->tmp, 1);
 	execvp(nix->argv.v[0], nix->argv.v);
 	proc_missing(nix->argv.v[0], &e);
 out:

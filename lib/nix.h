@@ -15,6 +15,7 @@
 struct nix {
 	const char *what; /* "base" or "web2": before each line of progress */
 	struct strv argv; /* the program and its arguments */
+	const char *tmp;  /* for its temporary files, which stay where it is killed; or NULL */
 	bool trace;       /* show all that nix says, with --show-trace */
 
 	/* What the evaluation read goes into inputs, unless it lies in the store. A path

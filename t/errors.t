@@ -5,7 +5,7 @@
 tree() {
 	host_sh 'find /var/lib/nixunits -mindepth 2 -not -path "*/store/*" 2>/dev/null | sort
 		cat /var/lib/nixunits/uidmap 2>/dev/null || true
-		cut -d" " -f2 /proc/self/mounts | sort'
+		cut -d" " -f2 /proc/self/mounts | sort; ls /tmp | grep nix || true'
 }
 
 # unchanged NAME: the host is as `tree >$T/before` saw it.

@@ -10,6 +10,7 @@ traces() {
 		ls /run/systemd/machines /var/lib/nixunits/containers /var/lib/nixunits/gcroots 2>/dev/null || true
 		cat /var/lib/nixunits/uidmap; ls -A /var/lib/nixunits; ls /var/log/journal
 		find /run/systemd/nspawn /sys/fs/cgroup/machine.slice -mindepth 2 2>/dev/null || true
+		ls /tmp | grep nix || true
 		ps -eo comm= | grep -E "^(nix|systemd-nspawn)" || true'
 }
 
