@@ -209,8 +209,7 @@ static int gc_main(int argc, char **argv)
 	struct strv ids = { 0 };
 	struct err e;
 
-	if (opt_parse(argc, argv, opts) != argc)
-		usage("expected no operand");
+	opt_parse_all(argc, argv, opts);
 	gc.keep = opt_number("keep", keep, 1, 1000);
 	say_quiet(quiet);
 	if (geteuid() != 0)

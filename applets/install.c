@@ -573,8 +573,7 @@ static int run(int argc, char **argv)
 	};
 	struct err e;
 
-	if (opt_parse(argc, argv, opts) < argc)
-		usage("no operand is expected");
+	opt_parse_all(argc, argv, opts);
 	say_quiet(quiet);
 	umask(022);
 	struct job j = {

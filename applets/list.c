@@ -66,8 +66,7 @@ static int list_main(int argc, char **argv)
 	autostrv struct strv ids = { 0 };
 	autojson cJSON *list = cJSON_CreateArray();
 
-	if (opt_parse(argc, argv, opts) < argc)
-		usage("unexpected operand");
+	opt_parse_all(argc, argv, opts);
 	bool json = opt_json(format);
 	store_ids(&ids);
 	add_running(&ids);

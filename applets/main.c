@@ -126,6 +126,8 @@ int main(int argc, char **argv)
 		char *asked[] = { argv[1], help, NULL };
 
 		a = argc > 2 ? applet_find(argv[2]) : NULL;
+		if (argc > 2 && !a && argv[2][0] != '-')
+			die(NU_USAGE, "%s is no action of ours; nixunits --list names them", quoted(argv[2]));
 		return applet_run(a ? a : &nixunits, 2, asked);
 	}
 	a = applet_find(argv[1]);

@@ -121,6 +121,14 @@ int opt_parse(int argc, char **argv, const struct opt *opts)
 	return optind;
 }
 
+void opt_parse_all(int argc, char **argv, const struct opt *opts)
+{
+	int i = opt_parse(argc, argv, opts);
+
+	if (i < argc)
+		usage("%s: no operand is expected", quoted(argv[i]));
+}
+
 char **opt_command(int *argc, char **argv)
 {
 	for (int i = 1; i < *argc; i++)

@@ -45,6 +45,8 @@ struct opt {
  * permuting operands to the end as getopt_long(3) does. Returns the index of the
  * first operand. A bad option prints usage and exits with NU_USAGE. */
 int opt_parse(int argc, char **argv, const struct opt *opts);
+/* The same for an applet without operands: one is usage(). */
+void opt_parse_all(int argc, char **argv, const struct opt *opts);
 /* Prints "usage: ..." for the applet under way, after a message, and exits 2. */
 _Noreturn void usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* From here on usage() exits with this code, not with NU_USAGE. */

@@ -79,6 +79,14 @@ run "$N" --version list
 is "$status" 2 'an action after an option too'
 is "$("$N" help)" "$("$N" --help)" 'help is --help'
 is "$("$N" help unit)" "$("$N" unit --help)" 'and that of an action'
+run "$N" help image-status
+is "$status:$out" 2: 'help on one that is not ours is exit 2'
+like "$err" '^nixunits: "image-status" is no action of ours' 'and says so'
+for a in list gc install; do
+	run "$N" $a web2
+	is "$status" 2 "nu-$a takes no operand"
+	like "$err" "^nu-$a: \"web2\": no operand is expected" 'and names what it was given'
+done
 run env PATH="$T" "$N" image-status
 is "$status" 77 'an action that is not ours, without machinectl, is exit 77'
 like "$err" 'machinectl: .*systemd-container' 'and says what to install'
