@@ -13,6 +13,7 @@
 #                         suite, which is in $SUITE.
 # host COMMAND...         runs it in the host as root; stdin, stdout, stderr and the status pass
 # host_sh 'SCRIPT' ARG... the same for a shell script, with -eu
+# host_online COMMAND...  runs it on this machine's network, with its way to Debian's packages
 # host_start SUITE, host_stop   what each_suite uses
 # host_install            puts nixunits into the host, as its administrator would
 # host_put PATH           writes stdin to a file in the host, with its directories
@@ -33,6 +34,17 @@ host_root() { "$REPO/t/host/host" root "$HOST"; }
 host_files() { echo "${NIXUNITS_TEST_CACHE:-/var/cache/nixunits-test}/hosts/$HOST"; }
 
 host_put() { host sh -euc 'mkdir -p "$(dirname "$1")"; cat >"$1"' - "$1"; }
+
+host_online() {
+	local status=0 resolv="$(host_root)/etc/resolv.conf"
+	apt-config dump --format '%F "%v";%n' Acquire::http Acquire::https Acquire::Check-Valid-Until \
+		Acquire::Check-Date | host_put /etc/apt/apt.conf.d/90online
+	cp "$resolv" "$T/resolv.conf"
+	cat /etc/resolv.conf >"$resolv"
+	"$REPO/t/host/host" online "$HOST" "$@" || status=$?
+	cat "$T/resolv.conf" >"$resolv"
+	return $status
+}
 
 host_install() {
 	[ -x "$REPO/build/nixunits" ] || bail_out "$REPO/build/nixunits is not built"
