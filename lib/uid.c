@@ -39,7 +39,7 @@ static int read_ranges(int dir, struct uid_range **list, struct err *e)
 	if (faccessat(dir, "uidmap", F_OK, 0) < 0 && errno == ENOENT)
 		return 0;
 	if (file_read(dir, "uidmap", 8 << 20, &text, e) < 0)
-		return -1;
+		return err_wrap(e, "%s/", store_dir());
 	for (const char *p = text.p; *p; line++) {
 		struct uid_range r = { 0 };
 
@@ -62,7 +62,8 @@ static int write_ranges(int dir, const struct uid_range *list, int n, struct err
 	buf_add(&text, "", 0);
 	for (int i = 0; i < n; i++)
 		buf_addf(&text, "%u %s\n", list[i].base, list[i].id);
-	return file_replace(dir, "uidmap", text.p, text.n, 0644, e);
+	return file_replace(dir, "uidmap", text.p, text.n, 0644, e) < 0 ?
+		       err_wrap(e, "%s/", store_dir()) : 0;
 }
 
 /* Where systemd-nspawn(1) locks the ranges of its machines, a file for each, by fcntl(2). */

@@ -21,6 +21,7 @@ binds() {
 	    { source = "/srv/with space"; target = "/mnt/with space"; readOnly = true; }
 	    "/dev/zero:/mnt/zero"
 	  ];
+	  nspawnArgs = "--tmpfs=/scratch:size=1m --setenv=FROM=nspawn";
 	  config.system.stateVersion = "25.11";
 	}
 	X
@@ -42,6 +43,8 @@ binds() {
 	ok 'a colon in a path' inside touch /mnt/c:d/x
 	ok 'reaches where it should' host test -e /srv/a:b/x
 	not_ok 'a space too, read-only' inside touch '/mnt/with space/x'
+	is "$(inside stat -f -c '%T %b' /scratch)" 'tmpfs 256' 'nspawnArgs reach systemd-nspawn'
+	is "$(inside sh -c 'tr "\0" "\n" </proc/1/environ | grep FROM')" FROM=nspawn 'all of them'
 	is "$(inside ip -brief link | awk '{ print $1 }' | tr '\n' ' ')" 'lo ' \
 		'no network declared is a private one'
 	run host nixunits stop binds

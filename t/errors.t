@@ -223,6 +223,12 @@ errors() {
 	like "$err" 'No space left on device' 'nor is there any for what is built'
 	like "$err" '^nu-build: web2: base: nix-build failed' 'which is no fault of the configuration'
 	unlike "$err" 'web2: evaluating' 'so that nothing is built without a base'
+	# And none at all.
+	host_sh 'cat /dev/zero >/srv/small/fill 2>/dev/null || true'
+	run host env NIXUNITS_DIR=/srv/small/nixunits nixunits uid alloc web2
+	is "$status/$err" '1/nu-uid: /srv/small/nixunits/uidmap: No space left on device' 'no space for a UID range'
+	run host env NIXUNITS_DIR=/srv/small/nixunits nixunits uid show
+	is "$status/$out" 0/ 'which nobody has then'
 	host umount /srv/small
 	run host nixunits delete -f -r web2
 	succeeds 'delete'
