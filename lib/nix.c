@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,21 +72,26 @@ static void progress_clear(struct progress *p)
 	p->shown = false;
 }
 
+/* One row: what wraps can't be taken back. The name of the step gives way. */
 static void progress_draw(struct progress *p, bool now)
 {
 	int64_t t = now_ms();
+	struct winsize size;
+	char head[128], tail[32];
 
 	if (!p->terminal || say_is_quiet() || (!now && t - p->last < 100))
 		return;
 	p->last = t;
 	progress_clear(p);
-	fprintf(stderr, "%s: ", p->what);
 	if (p->expected)
-		fprintf(stderr, "building %ld of %ld: %.60s", p->done + 1 > p->expected ? p->expected : p->done + 1,
-			p->expected, p->step);
+		snprintf(head, sizeof(head), "%s: building %ld of %ld: ", p->what,
+			 p->done + 1 > p->expected ? p->expected : p->done + 1, p->expected);
 	else
-		fprintf(stderr, "evaluating, %u files", p->files);
-	fprintf(stderr, "  %.1f s", (t - p->start) / 1000.0);
+		snprintf(head, sizeof(head), "%s: evaluating, %u files", p->what, p->files);
+	snprintf(tail, sizeof(tail), "  %.1f s", (t - p->start) / 1000.0);
+	int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+	int room = columns - 1 - (int)strlen(head) - (int)strlen(tail);
+	fprintf(stderr, "%s%.*s%s", head, room > 0 ? room : 0, p->expected ? p->step : "", tail);
 	fflush(stderr);
 	p->shown = true;
 }

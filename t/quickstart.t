@@ -122,11 +122,13 @@ quickstart() {
 	# Two containers, one base.
 	host_sh 'cd /root; sed "s/web2/web3/; s/20\\./22./g" web2.json >web3.json'
 	before_use=$(host du -s /var/lib/nixunits/store | cut -f1)
-	run host_sh 'cd /root; script -qec "nixunits build -n ./web_default.nix -j ./web3.json -p debian -s" /dev/null </dev/null'
+	run host_sh 'cd /root; script -qec "stty cols 36; nixunits build -n ./web_default.nix -j ./web3.json -p debian -s" \
+		/dev/null </dev/null'
 	succeeds 'a second container of the same configuration'
 	out=$(printf '%s' "$out" | tr '\r' '\n')
 	like "$out" 'web3: evaluating, [0-9]+ files +[0-9.]+ s' 'a terminal is shown what is evaluated, and for how long'
-	like "$out" 'web3: building 1 of 1: unit.json +[0-9.]+ s' 'and built, how many of how many'
+	like "$out" 'web3: building 1 of 1: uni(t\.?)?  [0-9.]+ s' 'and built, how many of how many'
+	unlike "$out" 'web3: [eb].{29}' 'in one row of it'
 	after_use=$(host du -s /var/lib/nixunits/store | cut -f1)
 	ok "shares the base: $before_use and $after_use KiB" [ "$((after_use - before_use))" -lt 1024 ]
 	ok 'and its own part is small' host_sh \
