@@ -192,7 +192,7 @@ static void note_lack(struct nix *nix, const char *text)
 {
 	static const char *const lacks[] = { "No space left on device", "disk is full",
 					     "Disk quota exceeded", "Cannot allocate memory",
-					     "unable to download" };
+					     "unable to download", "out of memory" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lacks); i++)
 		nix->starved = nix->starved || strstr(text, lacks[i]);

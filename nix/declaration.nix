@@ -13,11 +13,13 @@
   arguments,
 }:
 let
-  toModule =
-    file: declaration:
+  isPath = declaration: builtins.isPath declaration || lib.isString declaration;
+  # key: of a file, which counts once however many import it.
+  module =
+    file: key: declaration:
     { config, ... }:
     let
-      isFile = builtins.isPath declaration || lib.isString declaration;
+      isFile = isPath declaration;
       from = if isFile then declaration else file;
       d = lib.toFunction (if isFile then read declaration else declaration) (arguments config // { inherit config; });
     in
@@ -25,9 +27,10 @@ let
       throw "${lib.optionalString (from != null) "${toString from}: "}a declaration is a set, or a function to one, not a ${builtins.typeOf d}"
     else
       {
-        imports = map (toModule from) (d.imports or [ ]);
+        imports = map (d: module from (if isPath d then toString d else null) d) (d.imports or [ ]);
         config = removeAttrs d [ "imports" ];
       }
-      // lib.optionalAttrs (from != null) { _file = toString from; };
+      // lib.optionalAttrs (from != null) { _file = toString from; }
+      // lib.optionalAttrs (key != null) { inherit key; };
 in
-toModule
+file: module file file

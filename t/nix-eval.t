@@ -10,7 +10,7 @@ need nix-instantiate jq
 
 export NIX_CONFIG='build-users-group =
 substituters =' NIX_STATE_DIR="$T/var" NIX_CONF_DIR="$T" HOME="$T"
-instantiate() { nix-instantiate --store "$T/root" --eval --strict --json "$@"; }
+instantiate() { timeout 100 nix-instantiate --store "$T/root" --eval --strict --json "$@"; }
 
 # evaluate DECLARATION ATTR [ARG...] - of the container `t', or another --argstr id
 evaluate() {
@@ -208,6 +208,14 @@ succeeds 'specialArgs reach the modules of config'
 gives '{ imports = [ { bind = "/a"; } ({ properties, ... }: { bind = [ "/b" ]; }) ]; bind = "/c"; }' bind '[
 	{"source": "/b", "target": "/b", "readOnly": false}, {"source": "/a", "target": "/a", "readOnly": false},
 	{"source": "/c", "target": "/c", "readOnly": false}]' 'a declaration imports declarations'
+mkdir "$T/diamond"
+for i in left right; do
+	echo '{ imports = [ ./end.nix ./top.nix ]; }' >"$T/diamond/$i.nix"
+done
+echo '{ bind = "/end"; }' >"$T/diamond/end.nix"
+echo '{ imports = [ ./left.nix ./right.nix ]; bind = "/top"; }' >"$T/diamond/top.nix"
+is "$(evaluate "$T/diamond/top.nix" document.bind 2>/dev/null | jq -c 'map(.source)')" '["/end","/top"]' \
+	'a file that is imported twice, or in a circle, is one declaration'
 run declared '{ config = { pkgs, ... }: { nixpkgs.config.allowUnfree = true; nixpkgs.overlays = [ (_: _: { mine = "y"; }) ];
 	environment.etc.x.text = pkgs.mine; }; }' document.system
 succeeds 'a configuration and overlays of nixpkgs'
