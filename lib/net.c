@@ -443,6 +443,7 @@ static int run_single(struct session *s, size_t at, size_t spoil, struct err *e)
 	const struct net_op *op = &s->todo.v[at];
 	autobuf struct buf rules = { 0 };
 	struct net_op back = *op;
+	struct err ignored;
 	int ret;
 
 	if (op->what == NET_FORWARD)
@@ -465,6 +466,9 @@ static int run_single(struct session *s, size_t at, size_t spoil, struct err *e)
 		const char *text = spoil == at + 1 ? "?" : op->text ? op->text : "";
 
 		ret = nft_load(s->netns_fd, text, op->text, e);
+		/* It may have been loaded, and not marked. */
+		if (ret < 0)
+			nft_load(s->netns_fd, rules.p, false, &ignored);
 	}
 	if (ret < 0)
 		return op_failed(&s->todo, at, e);

@@ -194,14 +194,26 @@ static int find_master(const struct session *s, struct net_op *op, struct err *e
 	return 0;
 }
 
-/* The ruleset is tried before anything is done. */
+/* The ruleset is tried before anything is done. Rules know a link by its number: they are
+ * loaded again where one is made anew. */
 static int nft_missing(struct session *s, const struct net_op *op, struct err *e)
 {
+	autostrv struct strv links = { 0 };
+	bool fresh = false;
+
+	for (size_t i = 0; i < s->plan.n; i++) {
+		const struct net_op *set = &s->plan.v[i];
+
+		if (set->what != NET_LINK_SET || set->where != NET_CONTAINER || !set->iface)
+			continue;
+		strv_add(&links, set->link);
+		fresh = fresh || session_pair(s, set)->end[set->end].fresh;
+	}
 	if (nft_look(s->netns_fd, op->text, container_may_add(s->u), &s->nft, e) < 0)
 		return -1;
-	if (s->nft == NFT_LOADED)
+	if (s->nft == NFT_LOADED && !fresh)
 		return 0;
-	return nft_check(s->netns_fd, op->text, e) < 0 ? err_wrap(e, "network.nft: ") : 1;
+	return nft_check(s->netns_fd, op->text, &links, e) < 0 ? err_wrap(e, "network.nft: ") : 1;
 }
 
 /* One that can't be read now may belong to a link that is still to come. */

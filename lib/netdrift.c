@@ -206,6 +206,8 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 		drift_link(s, op, list);
 		break;
 	case NET_NFT:
+		if (op->text && s->nft == NFT_LOADED)
+			break; /* loaded again only because a link is made anew */
 		differs(list, op, "nft", name_json(op->text ? "loaded" : NULL),
 			name_json(s->nft == NFT_NONE   ? NULL :
 				  s->nft == NFT_LOADED ? "loaded" :

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_link.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/nsfs.h>
+#include <linux/veth.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -65,7 +68,42 @@ static int go_inside(int netns_fd)
 	return inmate_become_root();
 }
 
-int nft_run(int netns_fd, char *const argv[], const char *input, struct buf *out, struct err *e)
+/* In the child: goes to a namespace that has links of these names, two ends of a veth each, and
+ * nothing else. Where that fails, the rules that name them are refused. */
+static void go_apart(const struct strv *links)
+{
+	autonl struct nl nl = { .fd = -1 };
+	autobatch struct nl_batch b = { 0 };
+	struct ifinfomsg m = { 0 };
+	struct nl_result r = { 0 };
+	struct err ignored;
+
+	if (unshare(CLONE_NEWNET) < 0 || nl_open(&nl, -1, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < links->n; i += 2) {
+		struct nlmsghdr *h = nl_add(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
+
+		mnl_attr_put_strz(h, IFLA_IFNAME, links->v[i]);
+		struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+		mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
+		if (i + 1 < links->n) {
+			struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+			struct nlattr *end = mnl_attr_nest_start(h, VETH_INFO_PEER);
+
+			mnl_nlmsg_put_extra_header(h, sizeof(m));
+			mnl_attr_put_strz(h, IFLA_IFNAME, links->v[i + 1]);
+			mnl_attr_nest_end(h, end);
+			mnl_attr_nest_end(h, data);
+		}
+		mnl_attr_nest_end(h, info);
+	}
+	nl_run(&nl, &b, &r, &ignored);
+	free(r.v);
+}
+
+/* As nft_run; with `links`, apart from the namespace (go_apart). */
+static int run(int netns_fd, const struct strv *links, char *const argv[], const char *input,
+	       struct buf *out, struct err *e)
 {
 	autobuf struct buf said = { 0 };
 	autoclose int in = memory(input, e);
@@ -80,6 +118,8 @@ int nft_run(int netns_fd, char *const argv[], const char *input, struct buf *out
 	if (pid == 0) {
 		if (netns_fd >= 0 && go_inside(netns_fd) < 0)
 			_exit(126);
+		if (links)
+			go_apart(links);
 		if (dup2(in, 0) == 0 && dup2(answer, 1) == 1 && dup2(errors, 2) == 2)
 			execvp(argv[0], argv);
 		_exit(127);
@@ -98,14 +138,22 @@ int nft_run(int netns_fd, char *const argv[], const char *input, struct buf *out
 	return status ? complaint(said.n ? said.p : "failed", e) : 0;
 }
 
-int nft_check(int netns_fd, const char *text, struct err *e)
+int nft_run(int netns_fd, char *const argv[], const char *input, struct buf *out, struct err *e)
+{
+	return run(netns_fd, NULL, argv, input, out, e);
+}
+
+int nft_check(int netns_fd, const char *text, const struct strv *links, struct err *e)
 {
 	static char *const argv[] = { (char *)"nft", (char *)"-c", (char *)"-f",
 				      (char *)"-", NULL };
 	autofree char *all = xfmt(FLUSH "%s\n", text);
 	autobuf struct buf out = { 0 };
 
-	return nft_run(netns_fd, argv, all, &out, e);
+	if (run(netns_fd, NULL, argv, all, &out, e) == 0)
+		return 0;
+	/* "iif" and the like take the number of a link, which may be none yet. */
+	return links->n ? run(netns_fd, links, argv, all, &out, e) : -1;
 }
 
 /* Without counters and contents of sets, which change by themselves. */
@@ -139,6 +187,45 @@ static void comment(const char *text, const struct buf *listing, char dst[66])
 	sha256_end_hex(&s, dst + 33, 32);
 }
 
+/* Calls fn with "inet-filter" and the like for each table of a listing but our own. */
+static void each_table(const char *listing, void (*fn)(const char *name, void *data), void *data)
+{
+	for (const char *line = listing; line && *line; line = next_line(line)) {
+		char family[16], table[256];
+		const char *p = line + strlen("table ");
+
+		if (!starts_with(line, "table ") || starts_with(line, MARK) ||
+		    !take_word(&p, family, sizeof(family)) || !take_blanks(&p) ||
+		    !take_word(&p, table, sizeof(table)))
+			continue;
+		autofree char *name = xfmt("%s-%s", family, table);
+		fn(name, data);
+	}
+}
+
+static void add_name(const char *name, void *data)
+{
+	strv_add(data, name);
+}
+
+/* Whether each table that was there when our own was made, and is a chain in that, still is. */
+static bool has_tables(const char *listing, const char *mark)
+{
+	autostrv struct strv names = { 0 };
+	static const char chain[] = "\tchain ";
+
+	each_table(listing, add_name, &names);
+	for (const char *line = mark; line && !starts_with(line, "}\n"); line = next_line(line)) {
+		const char *p = line + strlen(chain);
+		char name[300];
+
+		if (starts_with(line, chain) && take_word(&p, name, sizeof(name)) &&
+		    !strv_has(&names, name))
+			return false;
+	}
+	return true;
+}
+
 int nft_look(int netns_fd, const char *text, bool may_change, enum nft_state *state, struct err *e)
 {
 	autobuf struct buf listing = { 0 };
@@ -150,7 +237,9 @@ int nft_look(int netns_fd, const char *text, bool may_change, enum nft_state *st
 	if (may_change)
 		want[32] = '\0';
 	const char *mark = strstr(listing.p, MARK);
-	*state = !mark ? NFT_NONE : strstr(mark, text ? want : want + 32) ? NFT_LOADED : NFT_OTHER;
+	*state = !mark ? NFT_NONE :
+		 strstr(mark, text ? want : want + 32) && has_tables(listing.p, mark) ? NFT_LOADED :
+											NFT_OTHER;
 	return 0;
 }
 
@@ -202,11 +291,17 @@ int nft_save(int netns_fd, struct buf *text, struct err *e)
 	return 0;
 }
 
+static void add_chain(const char *name, void *data)
+{
+	buf_addf(data, "chain %s { }\n", name);
+}
+
 int nft_load(int netns_fd, const char *text, bool mark, struct err *e)
 {
 	static char *const argv[] = { (char *)"nft", (char *)"-f", (char *)"-", NULL };
 	autobuf struct buf out = { 0 };
 	autobuf struct buf listing = { 0 };
+	autobuf struct buf ours = { 0 };
 	autofree char *all = xfmt(FLUSH "%s\n", text);
 	char words[66];
 
@@ -216,7 +311,12 @@ int nft_load(int netns_fd, const char *text, bool mark, struct err *e)
 		return 0;
 	if (list(netns_fd, &listing, e) < 0)
 		return -1;
+	if (strstr(listing.p, MARK))
+		return err_set(e, NU_FAILED, "nft: a table called inet nixunits, which is where we "
+					     "keep what was declared");
 	comment(text, &listing, words);
-	autofree char *ours = xfmt(MARK " comment \"%s\"; }\n", words);
-	return nft_run(netns_fd, argv, ours, &out, e);
+	buf_addf(&ours, MARK "\ncomment \"%s\"\n", words);
+	each_table(listing.p, add_chain, &ours);
+	buf_addf(&ours, "}\n");
+	return nft_run(netns_fd, argv, ours.p, &out, e);
 }

@@ -209,11 +209,11 @@ is "$status $err" '77 nu-net: bad: ovs-vsctl: not found in PATH (on Debian: apt-
 # ---- nft and sysctl ----
 
 unit fw "{'interfaces': {'veth': {'kind': 'veth', 'ip4': ['10.6.0.2/31'], 'hostIp4': ['10.6.0.3/31']}},
-	'nft': 'table inet filter {\\n  chain input {\\n    type filter hook input priority 0; policy accept;\\n    icmp type echo-request drop\\n  }\\n}'}" \
+	'nft': 'table inet filter {\\n  chain input {\\n    type filter hook input priority 0; policy accept;\\n    iif veth icmp type echo-request drop\\n  }\\n}'}" \
 	'' "'net.ipv4.ip_forward': '1', 'net.ipv4.conf.veth.arp_announce': '2', 'net.ipv4.ip_local_port_range': '2000 3000'"
 net up fw $C
 is "$status $out" '0 fw: 9 of 10 operations done' 'a ruleset and settings'
-not_ok 'the ruleset is obeyed' pings $H 10.6.0.2
+not_ok 'the ruleset is obeyed, by a link that was not there when it was checked' pings $H 10.6.0.2
 is "$(ip netns exec $C sysctl -n net.ipv4.ip_forward net.ipv4.conf.veth.arp_announce | tr '\n' ' ')" \
 	'1 2 ' 'the settings are made'
 is "$(ip netns exec $H sysctl -n net.ipv4.ip_forward)" 0 'not on the host'
@@ -232,6 +232,26 @@ net check fw $C
 is "$status $out" '1 container: nft: declared "loaded", live null' 'check: the ruleset has gone'
 net up fw $C
 not_ok 'up loads it again' pings $H 10.6.0.2
+net check fw $C
+is "$status:$out" 0: 'check is content'
+# Rules have a link's number, and a link that is made anew another one. A container that may change
+# its rules, and does, has those that are declared all the same.
+sed -i 's/"caps": \[\]/"caps": ["CAP_NET_ADMIN"]/' "$T/fw.json"
+ip netns exec $C nft add table inet mine
+ip netns exec $C nft add rule inet filter input tcp dport 22 accept
+net check fw $C
+is "$status:$out" 0: 'a container with CAP_NET_ADMIN may add to its rules'
+ip -n $C link del veth
+net check fw $C
+unlike "$out" nft 'a link gone is no difference of the rules'
+net up fw $C
+not_ok 'up makes it anew, and the rules are of that one' pings $H 10.6.0.2
+ip netns exec $C nft add table inet mine
+ip netns exec $C nft delete table inet filter
+net check fw $C
+is "$status $out" '1 container: nft: declared "loaded", live "changed"' 'check: a declared table gone is a difference'
+net up fw $C
+is "$out" 'fw: 1 of 10 operations done' 'up loads it again'
 net check fw $C
 is "$status:$out" 0: 'check is content'
 net down fw $C
@@ -261,6 +281,14 @@ unit fwbad "{'nft': 'table inet filter {\\n  chain input {\\n    foo\\n  }\\n}'}
 net up fwbad $C
 like "$status $err" '^1 nu-net: fwbad: network.nft: nft: line [34], column [0-9-]+: Error: syntax error' \
 	'a ruleset with an error: its line and column'
+unit fwbad "{'interfaces': {'lan': {'kind': 'veth'}}, 'nft': 'table inet filter {\\n  chain input {\\n    iif wan drop\\n  }\\n}'}"
+net up fwbad $C
+like "$status $err" '^1 nu-net: fwbad: network.nft: nft: line [34], column [0-9-]+: Error: Interface does not exist' \
+	'one that names a link that is not declared, too'
+unit fwbad "{'nft': 'table inet filter {}\\ntable inet nixunits {}'}"
+net up fwbad $C
+like "$err" 'operation 1 of 1: container: nft ruleset: nft: a table called inet nixunits' 'a table of our own name'
+is "$(ip netns exec $C nft list ruleset)" '' 'leaves nothing of the rules'
 unit ctlbad "{}" '' "'net.ipv4.nothing': '1'"
 net up ctlbad $C
 is "$status $err" '1 nu-net: ctlbad: operation 1 of 1: container: sysctl net.ipv4.nothing = 1: /proc/sys/net/ipv4/nothing: No such file or directory' \
