@@ -242,6 +242,32 @@ static void plan_guest_addrs(const struct unit *u, struct net_plan *p)
 	}
 }
 
+/* Which of the settings is made first: forwarding for all sets others, and what is for all
+ * links sets that of each. */
+static int sysctl_rank(const char *key)
+{
+	autofree char *path = sysctl_path(key);
+
+	if (streq(path, "net/ipv4/ip_forward") || ends_with(path, "/conf/all/forwarding"))
+		return 0;
+	return strstr(path, "/conf/all/") ? 1 : 2;
+}
+
+static void plan_sysctls(const struct unit *u, struct net_plan *p)
+{
+	for (int rank = 0; rank <= 2; rank++)
+		for (size_t i = 0; i < u->n_sysctls; i++) {
+			const struct sysctl *s = &u->sysctls[i];
+
+			if (!netsysctl_is(s->key) || sysctl_rank(s->key) != rank)
+				continue;
+			struct net_op *op = add_op(p, NET_END_GUEST, NET_SYSCTL, NULL, "");
+
+			op->key = s->key;
+			op->text = s->value;
+		}
+}
+
 /* The links come first, since rules and settings may name them; the addresses last, so
  * that no packet arrives before the rules. */
 static void plan_container(const struct unit *u, struct net_plan *p)
@@ -249,14 +275,7 @@ static void plan_container(const struct unit *u, struct net_plan *p)
 	plan_guest_links(u, p);
 	if (u->net.nft)
 		add_op(p, NET_END_GUEST, NET_NFT, NULL, "")->text = u->net.nft;
-	for (size_t i = 0; i < u->n_sysctls; i++) {
-		if (!netsysctl_is(u->sysctls[i].key))
-			continue;
-		struct net_op *op = add_op(p, NET_END_GUEST, NET_SYSCTL, NULL, "");
-
-		op->key = u->sysctls[i].key;
-		op->text = u->sysctls[i].value;
-	}
+	plan_sysctls(u, p);
 	plan_guest_addrs(u, p);
 }
 

@@ -48,6 +48,13 @@ int sysctl_check(const struct unit *u, struct err *e)
 				       "host%s",
 				       quoted(u->sysctls[i].key),
 				       starts_with(path, "net/") ? " (its network is not private)" : "");
+		for (size_t k = 0; k < i; k++) {
+			autofree char *other = sysctl_path(u->sysctls[k].key);
+
+			if (streq(path, other))
+				return err_set(e, NU_USAGE, "sysctl %s: given twice, as %s too",
+					       quoted(u->sysctls[i].key), quoted(u->sysctls[k].key));
+		}
 	}
 	return 0;
 }

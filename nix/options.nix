@@ -165,8 +165,8 @@ let
   # "key = value" lines, as in sysctl.d(5)
   parseSysctl =
     s:
-    lib.listToAttrs (
-      lib.concatMap (
+    let
+      settings = lib.concatMap (
         line:
         let
           blank = builtins.match "[ \t]*([#;].*)?" line != null;
@@ -178,8 +178,13 @@ let
           throw "sysctl: ${builtins.toJSON line}: expected \"name=value\""
         else
           [ (lib.nameValuePair (lib.head m) (if lib.elemAt m 1 == null then "" else lib.elemAt m 1)) ]
-      ) (lib.splitString "\n" s)
-    );
+      ) (lib.splitString "\n" s);
+      twice = lib.filter (n: lib.count (x: x.name == n) settings > 1) (map (x: x.name) settings);
+    in
+    if twice != [ ] then
+      throw "sysctl: ${builtins.toJSON (lib.head twice)} is given twice"
+    else
+      lib.listToAttrs settings;
   # 512M -> 536870912
   size =
     let

@@ -298,6 +298,14 @@ net up ctlbad $C
 like "$err" 'operation 2 of 2: container: sysctl net.ipv4.ip_forward = x: "x": Invalid argument$' \
 	'a value that is none, after a ruleset'
 is "$(ip netns exec $C nft list ruleset)" '' 'which is taken away again'
+# The kernel changes the second with the first, and the last with the third.
+unit order "{'interfaces': {'LAN': {'kind': 'veth'}}}" '' "'net.ipv4.conf.all.accept_redirects': '1',
+	'net.ipv4.ip_forward': '1', 'net.ipv6.conf.LAN.forwarding': '0', 'net.ipv6.conf.all.forwarding': '1'"
+net up order $C
+net check order $C
+is "$status:$out" 0: 'settings that set each other are as declared at once'
+net down order $C
+ip netns exec $C sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 unit ctlbad "{}" '' "'vm.swappiness': '1'"
 net up ctlbad $C
 is "$status $err" '2 nu-net: ctlbad: sysctl "vm.swappiness": not the container'"'s own, it would be set on the host" \

@@ -237,6 +237,7 @@ refuses '{ bind = "/a:/b:/c"; }' bind 'bind: "/a:/b:/c": expected'
 refuses '{ bind = "/a:"; }' bind 'bind: "/a:": expected'
 refuses '{ bind = [ { target = "/a"; } ]; }' bind 'source. is used but not defined|used but has no value'
 refuses '{ sysctl = "a b"; }' sysctl 'sysctl: "a b": expected'
+refuses '{ sysctl = "a=1\nb=2\n a = 3"; }' sysctl 'sysctl: "a" is given twice'
 refuses '{ netns_path = "/a"; network.netns_path = "/b"; }' network 'differ: /a, /b'
 for value in '"big"' '"1400 "' '"99999999999999999999"' true; do
 	refuses "{ network.interfaces.e.mtu = $value; }" network 'option .network.interfaces.e.mtu. is not of type'

@@ -144,6 +144,9 @@ static void test_plans(void)
 	   "a setting of the host's");
 	is(plan("u", "{}, 'sysctl': {'kernel.shmmni': '77'}"), "container: link lo: up\n",
 	   "a setting of the IPC namespace is no part of the network");
+	is(plan("u", "{}, 'sysctl': {'net.ipv4.ip_forward': '1', 'net/ipv4/ip_forward': '0'}"),
+	   "sysctl \"net/ipv4/ip_forward\": given twice, as \"net.ipv4.ip_forward\" too",
+	   "one setting in two spellings");
 	is(plan("u", "{}, 'sysctl': {'net.ipv4.conf.*.rp_filter': '1'}"),
 	   "sysctl \"net.ipv4.conf.*.rp_filter\": a pattern, where one key is expected", "a pattern");
 	is(plan("u", "{'private': false}, 'sysctl': {'net.ipv4.ip_forward': '1'}"),
