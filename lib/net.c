@@ -107,16 +107,18 @@ static void note_undo_addrs(struct session *s, const struct net_op *op, int fami
 			back.via = r[i].via;
 			back.onlink = r[i].onlink;
 			back.protocol = r[i].protocol;
+			back.type = r[i].type;
 			back.metric = r[i].metric;
 			net_plan_add(&s->undo, &back);
 		}
 	back.via = (struct addr){ 0 };
 	back.onlink = false;
+	back.type = 0;
 	back.metric = 0;
 	const struct live_addr *a = live_addrs_of(&s->live[op->where], op->index, &n);
 	for (size_t i = n; i-- > 0;)
 		if ((!family || a[i].addr.family == family) && a[i].flags & IFA_F_PERMANENT &&
-		    a[i].scope != RT_SCOPE_LINK) {
+		    a[i].scope < RT_SCOPE_LINK) {
 			back.what = NET_ADDR_ADD;
 			back.addr = a[i].addr;
 			back.protocol = a[i].protocol;
@@ -208,6 +210,7 @@ static void note_undo(struct session *s, const struct net_op *op)
 		back.via = was->via;
 		back.onlink = was->onlink;
 		back.protocol = was->protocol;
+		back.type = was->type;
 		break;
 	}
 	case NET_ROUTE_DEL:
@@ -299,7 +302,7 @@ static int run_messages(struct session *s, size_t from, size_t to, size_t spoil,
 		struct net_op op = s->todo.v[i];
 
 		if (i + 1 == spoil) {
-			op.index = 0x7ffffff0;
+			op.index = op.metric = 0x7ffffff0;
 			if (op.what == NET_LINK_ADD)
 				strcpy(op.link, ".");
 		}
@@ -554,6 +557,8 @@ static bool removes(const struct net_op *op)
 		return true;
 	case NET_LINK_MOVE:
 		return op->where == NET_CONTAINER;
+	case NET_LINK_SET:
+		return !op->iface && !op->up;
 	case NET_NFT:
 		return !op->text;
 	case NET_FORWARD:

@@ -168,6 +168,92 @@ static void remove_routes(struct session *s, const struct iface *f, enum net_end
 	}
 }
 
+/* What a link without an interface, the loopback or a stranger, is to be. */
+static struct net_op on_link(const struct live_link *l, enum net_what what)
+{
+	struct net_op op = { .what = what,
+			     .where = NET_CONTAINER,
+			     .end = NET_END_GUEST,
+			     .index = l->index };
+
+	memcpy(op.link, l->name, sizeof(op.link));
+	return op;
+}
+
+static void clear_loopback(struct session *s, const bool *known)
+{
+	const struct live *live = &s->live[NET_CONTAINER];
+	const struct live_link *lo = live_link(live, "lo");
+	size_t n;
+
+	if (!lo)
+		return;
+	const struct live_route *r = live_routes_of(live, lo->index, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct net_op op = on_link(lo, NET_ROUTE_DEL);
+
+		if (known[r - live->routes + i] || r[i].protocol == RTPROT_KERNEL)
+			continue;
+		op.addr = r[i].to;
+		op.via = r[i].via;
+		op.protocol = r[i].protocol;
+		op.type = r[i].type;
+		op.metric = r[i].metric;
+		net_plan_add(&s->todo, &op);
+	}
+	const struct live_addr *a = live_addrs_of(live, lo->index, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct net_op op = on_link(lo, NET_ADDR_DEL);
+
+		op.addr = a[i].addr;
+		if (a[i].scope != RT_SCOPE_HOST)
+			net_plan_add(&s->todo, &op);
+	}
+}
+
+/* By an argument of nspawn's. */
+static bool has_other_links(const struct unit *u)
+{
+	for (const char **arg = u->nspawn_args; arg && *arg; arg++)
+		if (starts_with(*arg, "--network-") || starts_with(*arg, "-n"))
+			return true;
+	return false;
+}
+
+/* Whether a link is the other end of one on the host that is ours, and goes with it. */
+static bool goes_along(const struct session *s, const struct live_link *l)
+{
+	const struct live_link *end = l->peer ? live_link_at(&s->live[NET_HOST], l->peer) : NULL;
+
+	return end && net_ours(end, s->u->id);
+}
+
+/* What a container that can't have made it has beside what is declared: addresses and routes
+ * of its loopback go, links that are up are put down, as the kernel's own are that come with
+ * every namespace. */
+static void compare_strangers(struct session *s, const bool *known_routes)
+{
+	const struct live *live = &s->live[NET_CONTAINER];
+	autofree bool *known = xalloc(live->n_links + 1);
+
+	if (s->plan.n == 0 || container_may_add(s->u))
+		return;
+	clear_loopback(s, known_routes);
+	for (size_t i = 0; i < s->u->net.n_ifaces; i++)
+		for (int end = NET_END_GUEST; end < NET_ENDS; end++)
+			if (s->pairs[i].end[end].live)
+				known[s->pairs[i].end[end].live - live->links] = true;
+	for (size_t i = 0; i < live->n_links && !has_other_links(s->u); i++) {
+		const struct live_link *l = &live->links[i];
+		struct net_op op = on_link(l, NET_LINK_SET);
+
+		op.set = NET_SET_UP;
+		if (!known[i] && l->flags & IFF_UP && !(l->flags & IFF_LOOPBACK) &&
+		    !starts_with(l->alias, "nixunits:") && !goes_along(s, l))
+			net_plan_add(&s->todo, &op);
+	}
+}
+
 /* They go before others come. */
 static void compare_routes(struct session *s)
 {
@@ -180,6 +266,7 @@ static void compare_routes(struct session *s)
 	for (int end = 0; end < NET_ENDS; end++)
 		for (size_t i = 0; i < s->u->net.n_ifaces; i++)
 			remove_routes(s, &s->u->net.ifaces[i], end, end == NET_END_HOST ? host : guest);
+	compare_strangers(s, guest);
 }
 
 static int find_master(const struct session *s, struct net_op *op, struct err *e)

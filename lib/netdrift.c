@@ -102,11 +102,12 @@ static void drift_link(const struct session *s, const struct net_op *op, cJSON *
 	}
 }
 
-/* What a route is, but for its destination: "via 10.0.0.1 on lan". */
-static cJSON *way_json(const struct addr *via, const char *link)
+/* What a route is, but for its destination: "via 10.0.0.1 on lan", "blackhole". */
+static cJSON *way_json(const struct addr *via, const char *link, unsigned char type)
 {
+	const char *nowhere = live_route_type(type);
 	char text[ADDR_TEXT];
-	autofree char *way = via->family ? xfmt("via %s on %s", addr_text(via, false, text), link) :
+	autofree char *way = nowhere ? xstrdup(nowhere) : via->family ? xfmt("via %s on %s", addr_text(via, false, text), link) :
 					   xfmt("on %s", link);
 
 	return cJSON_CreateString(way);
@@ -243,14 +244,14 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 		autofree char *what = xfmt("route %s", op->addr.prefix ? addr : "default");
 
 		if (session_route_differs(s, op))
-			differs(list, op, what, way_json(&op->via, op->link),
-				  l ? way_json(&r->via, l->name) : cJSON_CreateNull());
+			differs(list, op, what, way_json(&op->via, op->link, op->type),
+				l ? way_json(&r->via, l->name, r->type) : cJSON_CreateNull());
 		break;
 	}
 	case NET_ROUTE_DEL: {
 		autofree char *what = xfmt("route %s", op->addr.prefix ? addr : "default");
 
-		differs(list, op, what, cJSON_CreateNull(), way_json(&op->via, op->link));
+		differs(list, op, what, cJSON_CreateNull(), way_json(&op->via, op->link, op->type));
 		break;
 	}
 	}

@@ -13,6 +13,9 @@
 /* A dump that the kernel calls inconsistent is begun again, this many times. */
 #define TRIES 20
 
+/* The index of the loopback, in every namespace: IPv6's routes to nowhere have it, IPv4's none. */
+#define LOOPBACK 1
+
 static void *grow(void *p, size_t n, size_t *room, size_t size)
 {
 	if (n < *room)
@@ -161,16 +164,35 @@ static void on_addr(const struct nlmsghdr *h, void *data)
 	live->addrs[live->n_addrs++] = found;
 }
 
+const char *live_route_type(unsigned char type)
+{
+	switch (type) {
+	case RTN_BLACKHOLE:
+		return "blackhole";
+	case RTN_UNREACHABLE:
+		return "unreachable";
+	case RTN_PROHIBIT:
+		return "prohibit";
+	case RTN_THROW:
+		return "throw";
+	default:
+		return NULL;
+	}
+}
+
 static void on_route(const struct nlmsghdr *h, void *data)
 {
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
 	struct live *live = data;
+	const char *nowhere = live_route_type(m->rtm_type);
 	struct live_route r = { .protocol = m->rtm_protocol,
-				.onlink = m->rtm_flags & RTNH_F_ONLINK };
+				.type = nowhere ? m->rtm_type : 0,
+				.onlink = m->rtm_flags & RTNH_F_ONLINK,
+				.index = nowhere ? LOOPBACK : 0 };
 	uint32_t table = m->rtm_table;
 	const struct nlattr *a;
 
-	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_type != RTN_UNICAST ||
+	if (h->nlmsg_type != RTM_NEWROUTE || (m->rtm_type != RTN_UNICAST && !nowhere) ||
 	    (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
 		return;
 	r.to = (struct addr){ .family = m->rtm_family, .prefix = m->rtm_dst_len };
@@ -272,8 +294,7 @@ int live_routes(struct nl *nl, unsigned char protocol, struct live *live, struct
 		autobatch struct nl_batch b = { 0 };
 		struct rtmsg m = { .rtm_family = families[i],
 				   .rtm_table = RT_TABLE_MAIN,
-				   .rtm_protocol = protocol,
-				   .rtm_type = RTN_UNICAST };
+				   .rtm_protocol = protocol };
 
 		nl_add(&b, RTM_GETROUTE, 0, &m, sizeof(m));
 		if (dump(nl, &b, on_route, live, &live->n_routes, e) < 0)

@@ -41,6 +41,7 @@ struct live_route {
 	struct addr via; /* family 0: on-link */
 	uint32_t metric;
 	unsigned char protocol;
+	unsigned char type; /* of one that leads nowhere: RTN_BLACKHOLE, ...; else 0 */
 	bool onlink;
 };
 
@@ -49,7 +50,7 @@ struct live {
 	size_t n_links, room_links;
 	struct live_addr *addrs; /* by link */
 	size_t n_addrs, room_addrs;
-	struct live_route *routes; /* unicast, of the main table; by link */
+	struct live_route *routes; /* of the main table; by link, those to nowhere by the loopback */
 	size_t n_routes, room_routes;
 };
 
@@ -61,6 +62,8 @@ int live_routes(struct nl *nl, unsigned char protocol, struct live *live, struct
 void live_free(struct live *live);
 #define autolive __attribute__((cleanup(live_free)))
 
+/* "blackhole" and the like; NULL for a route that leads somewhere. */
+const char *live_route_type(unsigned char type);
 /* NULL where there is none. */
 const struct live_link *live_link(const struct live *live, const char *name);
 const struct live_link *live_link_at(const struct live *live, int index);

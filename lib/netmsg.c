@@ -188,9 +188,9 @@ static void put_route(const struct net_op *op, struct nl_batch *b)
 			   .rtm_table = RT_TABLE_MAIN,
 			   .rtm_protocol = op->protocol,
 			   .rtm_scope = !add		 ? RT_SCOPE_NOWHERE : /* whatever it is */
-					op->via.family ? RT_SCOPE_UNIVERSE :
-							 RT_SCOPE_LINK,
-			   .rtm_type = RTN_UNICAST,
+					op->via.family || op->type ? RT_SCOPE_UNIVERSE :
+								     RT_SCOPE_LINK,
+			   .rtm_type = op->type ? op->type : RTN_UNICAST,
 			   .rtm_flags = op->onlink ? RTNH_F_ONLINK : 0 };
 	uint16_t flags = add ? NLM_F_CREATE | (op->replace ? NLM_F_REPLACE : NLM_F_EXCL) : 0;
 
@@ -199,7 +199,8 @@ static void put_route(const struct net_op *op, struct nl_batch *b)
 		put_addr(h, RTA_DST, &op->addr);
 	if (op->via.family)
 		put_addr(h, RTA_GATEWAY, &op->via);
-	mnl_attr_put_u32(h, RTA_OIF, op->index);
+	if (!op->type)
+		mnl_attr_put_u32(h, RTA_OIF, op->index);
 	if (op->metric)
 		mnl_attr_put_u32(h, RTA_PRIORITY, op->metric);
 }

@@ -96,6 +96,7 @@ struct net_op {
 	bool no_dad;  /* the address is known to be unique */
 	bool replace; /* may be there already, perhaps in another form */
 	unsigned char protocol; /* who made it: NET_PROTOCOL, but for what others did */
+	unsigned char type;	/* of a route: 0 for one that leads somewhere */
 	uint32_t metric;	/* of a route; 0: the kernel's choice */
 
 	/* Indexes in their namespaces, known when the plan meets the live state. */

@@ -73,6 +73,8 @@ static void link_json(const struct live *live, const struct live_link *l, enum n
 			cJSON_AddStringToObject(one, "via", addr_text(&r[i].via, false, text));
 		cJSON_AddStringToObject(one, "link", l->name);
 		cJSON_AddNumberToObject(one, "metric", r[i].metric);
+		if (live_route_type(r[i].type))
+			cJSON_AddStringToObject(one, "type", live_route_type(r[i].type));
 		cJSON_AddItemToArray(routes, one);
 	}
 }
@@ -129,11 +131,14 @@ static void link_text(const struct live *live, const struct live_link *l, enum n
 			 ready ? "" : state);
 	}
 	const struct live_route *r = live_routes_of(live, l->index, &n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		const char *nowhere = live_route_type(r[i].type);
+
 		buf_addf(b, "%-28s %s%s%s\n", "",
 			 r[i].to.prefix ? addr_text(&r[i].to, true, text) : "default",
-			 r[i].via.family ? " via " : " on the link",
-			 r[i].via.family ? addr_text(&r[i].via, false, via) : "");
+			 nowhere ? " " : r[i].via.family ? " via " : " on the link",
+			 nowhere ? nowhere : r[i].via.family ? addr_text(&r[i].via, false, via) : "");
+	}
 }
 
 static void port_text(const struct ovs_port *p, struct buf *b)

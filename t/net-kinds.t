@@ -383,6 +383,31 @@ net up less $C
 is "$(ip netns exec $C nft list ruleset)" '' 'and goes'
 net down less $C
 
+# Nor its links, but for those that an argument of nspawn's brings.
+less stranger "'CAP_NET_ADMIN'"
+net up stranger $C
+ip -n $C link add en9 type veth peer name en8
+ip -n $C link set en9 up
+net check stranger $C
+is "$status:$out" 0: 'a container with CAP_NET_ADMIN may have links of its own'
+less stranger
+sed 's/"caps": \[\]/"nspawnArgs": ["--network-veth"]/' "$T/stranger.json" >"$T/argument.json"
+net check argument $C
+is "$status:$out" 0: 'nspawn may have made one'
+ip -n $C route add unreachable 10.44.0.0/16
+net check stranger $C
+is "$status $out" '1 container: lo: route 10.44.0.0/16: declared null, live "unreachable"
+container: en9: up: declared false, live true' 'check: a link and a route to nowhere'
+net show stranger $C
+like "$out" '^ +10\.44\.0\.0/16 unreachable$' 'show has it'
+net up stranger $C
+is "$status $(ip -n $C -j link show en9 | jq -r '.[0].operstate') $(ip -n $C route show 10.44.0.0/16)" '0 DOWN ' \
+	'up puts the link down, and removes the route'
+net up stranger $C
+like "$out" '^stranger: 0 of' 'up again does nothing'
+net down stranger $C
+ip -n $C link del en9
+
 # ---- forwarded ports ----
 
 # serve NETNS PORT [tcp|udp] - answers with the address that asks

@@ -50,8 +50,8 @@ static void state(int netns, const char *name, struct strv *sv)
 	for (size_t i = 0; i < live.n_addrs; i++) {
 		const struct live_link *l = live_link_at(&live, live.addrs[i].index);
 
-		/* The kernel gives the loopback its own when it goes up for the first time. */
-		if (live.addrs[i].scope != RT_SCOPE_LINK && l && !(l->flags & IFF_LOOPBACK))
+		/* (The kernel gives the loopback its own when it goes up for the first time.) */
+		if (live.addrs[i].scope < RT_SCOPE_LINK && l)
 			strv_addf(sv, "%s: address %s on %s by %d", name,
 				  addr_text(&live.addrs[i].addr, true, a), l->name,
 				  live.addrs[i].protocol);
@@ -62,9 +62,9 @@ static void state(int netns, const char *name, struct strv *sv)
 
 		if (r->to.family == AF_INET6 && r->to.bytes[0] == 0xfe)
 			continue; /* link-local: comes and goes with the carrier */
-		strv_addf(sv, "%s: route %s via %s on %s metric %u by %d", name,
+		strv_addf(sv, "%s: route %s via %s on %s metric %u type %d by %d", name,
 			  addr_text(&r->to, true, a), r->via.family ? addr_text(&r->via, false, b) : "-",
-			  l ? l->name : "?", r->metric, r->protocol);
+			  l ? l->name : "?", r->metric, r->type, r->protocol);
 	}
 	live_free(&live);
 	if (sv->n)
@@ -125,7 +125,8 @@ static void refuse_each(const struct unit *u, int netns, const char *when)
 }
 
 /* Changes the live state by hand, as operations of no plan: through the library's own
- * socket, with what a person would do by ip(8). */
+ * socket, with what a person would do by ip(8). A new link is a bridge, a route on the
+ * loopback a black hole. */
 static void by_hand(int netns, uint16_t type, uint16_t flags, const char *link, const char *addr,
 		    const char *via, unsigned int mtu)
 {
@@ -140,12 +141,22 @@ static void by_hand(int netns, uint16_t type, uint16_t flags, const char *link, 
 	if (nl_open(&nl, netns, &e) < 0 || live_links(&nl, &live, &e) < 0)
 		ok(false, "%s", e.text);
 	const struct live_link *l = live_link(&live, link);
-	if (!l || (addr && addr_parse(addr, 0, &a, &e) < 0) ||
+	if ((!l && type != RTM_NEWLINK) || (addr && addr_parse(addr, 0, &a, &e) < 0) ||
 	    (via && addr_parse_host(via, 0, &v, &e) < 0)) {
 		ok(false, "by hand: %s", e.text);
 		return;
 	}
-	if (type == RTM_SETLINK) {
+	if (type == RTM_NEWLINK || type == RTM_DELLINK) {
+		struct ifinfomsg m = { .ifi_index = l ? l->index : 0,
+				       .ifi_flags = IFF_UP,
+				       .ifi_change = IFF_UP };
+
+		h = nl_add(&b, type, flags, &m, sizeof(m));
+		mnl_attr_put_strz(h, IFLA_IFNAME, link);
+		struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+		mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
+		mnl_attr_nest_end(h, info);
+	} else if (type == RTM_SETLINK) {
 		struct ifinfomsg m = { .ifi_index = l->index };
 
 		h = nl_add(&b, type, flags, &m, sizeof(m));
@@ -165,14 +176,16 @@ static void by_hand(int netns, uint16_t type, uint16_t flags, const char *link, 
 				   .rtm_dst_len = a.prefix,
 				   .rtm_table = RT_TABLE_MAIN,
 				   .rtm_protocol = RTPROT_BOOT,
-				   .rtm_type = RTN_UNICAST };
+				   .rtm_type = l->flags & IFF_LOOPBACK ? RTN_BLACKHOLE :
+									 RTN_UNICAST };
 
 		h = nl_add(&b, type, flags, &m, sizeof(m));
 		if (a.prefix)
 			mnl_attr_put(h, RTA_DST, addr_bits(a.family) / 8, a.bytes);
 		if (v.family)
 			mnl_attr_put(h, RTA_GATEWAY, addr_bits(v.family) / 8, v.bytes);
-		mnl_attr_put_u32(h, RTA_OIF, l->index);
+		if (m.rtm_type == RTN_UNICAST)
+			mnl_attr_put_u32(h, RTA_OIF, l->index);
 	}
 	ok(nl_run(&nl, &b, &r, &e) == 0 && r.n == 0, "by hand: %s %s %s", link, addr ? addr : "",
 	   r.n ? r.v[0].text : e.text);
@@ -271,6 +284,10 @@ int main(int argc, char **argv)
 		0);
 	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "lan", "10.66.0.0/16", "10.1.0.7", 0);
 	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "veth", "fd66::/48", NULL, 0);
+	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "lo", "10.9.0.1/32", NULL, 0);
+	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "lo", "10.67.0.0/16", NULL, 0);
+	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "lo", "fd67::/48", NULL, 0);
+	by_hand(netns, RTM_NEWLINK, NLM_F_CREATE, "stranger", NULL, NULL, 0);
 	refuse_each(u, netns, "drifted");
 
 	cJSON *drift = NULL;
@@ -281,6 +298,14 @@ int main(int argc, char **argv)
 	   "\"declared\":null,\"live\":\"on veth\"}"
 	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"route 10.66.0.0/16\","
 	   "\"declared\":null,\"live\":\"via 10.1.0.7 on lan\"}"
+	   ",{\"where\":\"container\",\"link\":\"lo\",\"what\":\"route 10.67.0.0/16\","
+	   "\"declared\":null,\"live\":\"blackhole\"}"
+	   ",{\"where\":\"container\",\"link\":\"lo\",\"what\":\"route fd67::/48\","
+	   "\"declared\":null,\"live\":\"blackhole\"}"
+	   ",{\"where\":\"container\",\"link\":\"lo\",\"what\":\"address\","
+	   "\"declared\":null,\"live\":\"10.9.0.1/32\"}"
+	   ",{\"where\":\"container\",\"link\":\"stranger\",\"what\":\"up\","
+	   "\"declared\":false,\"live\":true}"
 	   ",{\"where\":\"host\",\"link\":\"nu-u\",\"what\":\"address\","
 	   "\"declared\":null,\"live\":\"10.7.0.1/24\"}"
 	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"address\","
@@ -308,6 +333,7 @@ int main(int argc, char **argv)
 	cJSON_Delete(drift);
 	is_int(net_up_report(u, netns, 0, &r, &e), 0, "up again");
 	is_int(r.done, 0, "does nothing");
+	by_hand(netns, RTM_DELLINK, 0, "stranger", NULL, NULL, 0);
 
 	give_back(u, netns);
 	autoclose int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
