@@ -22,7 +22,7 @@ setup() {
 	host nft list ruleset >"$T/rules"
 	declare_s1 '
 	  sysctl = "net.ipv4.ip_forward=1\nnet.ipv4.conf.veth.rp_filter = 2";
-	  network.nft = "table inet filter { chain input { type filter hook input priority 0; policy accept; tcp dport 81 drop\n}\n}";
+	  network.nft = "table inet filter { chain input { type filter hook input priority 0; policy accept; iif veth tcp dport 81 drop\n}\n}";
 	  extra = "echo hello from extra; cat /proc/self/uid_map >/var/extra; grep -q 1 /proc/sys/net/ipv4/ip_forward";
 	  preCheckNetReadyScript = "echo ready check; touch /var/ready; test -e /run/nixunits/unit.json";'
 	build -s
@@ -30,7 +30,7 @@ setup() {
 	is "$(inside cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/veth/rp_filter | tr '\n' ' ')" \
 		'1 2 ' 'its kernel parameters are set, that of an interface too'
 	is "$(host cat /proc/sys/net/ipv4/ip_forward)" "$forward" "the host's are not"
-	like "$(host nixunits nsenter -n s1 -- nft list ruleset)" 'tcp dport 81 drop' 'its firewall is loaded'
+	like "$(host nixunits nsenter -n s1 -- nft list ruleset)" 'tcp dport 81 drop' 'its firewall is loaded, which names its interface'
 	is "$(host nft list ruleset | diff - "$T/rules")" '' "the host's is untouched"
 	is "$(host cat /var/lib/nixunits/containers/s1/root/var/extra | tr -s ' ')" \
 		" 0 $(host nixunits uid show s1 -o json | jq '.[0].base') 65536" "extra ran inside, as the container's root"
