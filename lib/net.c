@@ -167,6 +167,7 @@ static void note_undo(struct session *s, const struct net_op *op)
 			back.trunks = p->port->trunks;
 			if (ovs_same_trunks(p->port, NULL))
 				back.trunks = NULL;
+			back.mode = *p->port->mode ? p->port->mode : NULL;
 		} else {
 			back.what = NET_PORT_DEL;
 		}
@@ -378,19 +379,19 @@ static size_t blamed(const struct session *s, size_t from, size_t to, const stru
 static int run_ports(struct session *s, size_t from, size_t to, size_t spoil, struct err *e)
 {
 	const struct net_op *first = &s->todo.v[from];
-	const char *bridge = first->parent;
 	bool spoilt = spoil > from && spoil <= to && first->what == NET_PORT_ADD;
+	struct net_op *bad = &s->todo.v[spoilt ? spoil - 1 : from], meant = *bad;
 	size_t failed = from;
 
 	if (spoilt) {
-		bridge = s->todo.v[spoil - 1].parent;
-		s->todo.v[spoil - 1].parent = "no-such-bridge";
+		bad->parent = "no-such-bridge";
+		if (bad->replace)
+			strcpy(bad->link, "no-such-port");
 	}
 	int ret = ovs_change(s->u->id, first, to - from, &s->ovs_silent, e);
 	if (ret < 0)
 		failed = blamed(s, from, to, e);
-	if (spoilt)
-		s->todo.v[spoil - 1].parent = bridge;
+	*bad = meant;
 	for (size_t i = from; (ret == 0 || s->ovs_silent) && i < to; i++)
 		note_undo(s, &s->todo.v[i]);
 	if (ret == 0 && first->what == NET_PORT_ADD)

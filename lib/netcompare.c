@@ -342,7 +342,8 @@ static int is_missing(struct session *s, struct net_op *op, struct err *e)
 	switch (op->what) {
 	case NET_PORT_ADD:
 		op->replace = p->port;
-		return !p->port || p->port->vlan != op->vlan || !ovs_same_trunks(p->port, op->trunks);
+		return !p->port || p->port->vlan != op->vlan || *p->port->mode ||
+		       !ovs_same_trunks(p->port, op->trunks);
 	case NET_LINK_MOVE:
 		return p->end[NET_END_GUEST].fresh;
 	case NET_LINK_ADD:

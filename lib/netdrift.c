@@ -113,23 +113,26 @@ static cJSON *way_json(const struct addr *via, const char *link, unsigned char t
 	return cJSON_CreateString(way);
 }
 
-static cJSON *port_json(const char *bridge, long vlan, const unsigned char *trunks)
+static cJSON *port_json(const char *bridge, long vlan, const unsigned char *trunks,
+			const char *mode)
 {
 	autobuf struct buf vlans = { 0 };
 	ovs_trunks_text(trunks, &vlans);
 	autofree char *text = vlan    ? xfmt("%s vlan %ld", bridge, vlan) :
 			      vlans.n ? xfmt("%s vlans %s", bridge, vlans.p) :
 					xstrdup(bridge);
+	autofree char *all = xfmt("%s%s%s", text, *mode ? ", " : "", mode);
 
-	return cJSON_CreateString(text);
+	return cJSON_CreateString(all);
 }
 
 static void drift_port(const struct session *s, const struct net_op *op, cJSON *list)
 {
 	const struct ovs_port *port = session_pair(s, op)->port;
 
-	differs(list, op, "port", port_json(op->parent, op->vlan, op->trunks),
-		  port ? port_json(port->bridge, port->vlan, port->trunks) : cJSON_CreateNull());
+	differs(list, op, "port", port_json(op->parent, op->vlan, op->trunks, ""),
+		port ? port_json(port->bridge, port->vlan, port->trunks, port->mode) :
+		       cJSON_CreateNull());
 }
 
 /* "vlan 7 on eth0" */

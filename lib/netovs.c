@@ -91,6 +91,14 @@ static const char *map_get(const cJSON *v, const char *key)
 	return NULL;
 }
 
+/* ["set", []] where there is none. */
+static void copy_mode(char dst[16], const cJSON *v)
+{
+	const char *mode = cJSON_GetStringValue(v);
+
+	snprintf(dst, 16, "%s", mode ? mode : "");
+}
+
 static void copy_name(char dst[IF_NAMESIZE], const char *name)
 {
 	snprintf(dst, IF_NAMESIZE, "%s", name ? name : "");
@@ -128,6 +136,7 @@ static int parse_ports(const struct buf *text, struct ovs_port **v, size_t *n, s
 		struct ovs_port p = { .vlan = one_number(cJSON_GetArrayItem(row, 2)) };
 
 		number_set(cJSON_GetArrayItem(row, 4), p.trunks);
+		copy_mode(p.mode, cJSON_GetArrayItem(row, 5));
 		copy_name(p.name, cJSON_GetStringValue(cJSON_GetArrayItem(row, 1)));
 		copy_name(p.iface, map_get(ids, "nixunits-interface"));
 		cJSON_ArrayForEach(bridge, cJSON_GetObjectItem(bridges, "data"))
@@ -152,7 +161,7 @@ int ovs_ports(const char *id, struct ovs_port **v, size_t *n, struct err *e)
 	strv_add(&args, WAIT);
 	strv_add(&args, "--format=json");
 	strv_add(&args, "--");
-	strv_add(&args, "--columns=_uuid,name,tag,external_ids,trunks");
+	strv_add(&args, "--columns=_uuid,name,tag,external_ids,trunks,vlan_mode");
 	strv_add(&args, "find");
 	strv_add(&args, "Port");
 	strv_addf(&args, ID_KEY, id);
@@ -172,6 +181,8 @@ static void add_vlans(struct strv *args, const struct net_op *op)
 	ovs_trunks_text(op->trunks, &trunks);
 	if (trunks.n)
 		strv_addf(args, "trunks=%s", trunks.p);
+	if (op->mode)
+		strv_addf(args, "vlan_mode=%s", op->mode);
 }
 
 static void add_port(struct strv *args, const char *id, const struct net_op *op)
@@ -198,7 +209,8 @@ static void set_vlans(struct strv *args, const struct net_op *op)
 	strv_add(args, op->link);
 	strv_add(args, "tag");
 	strv_add(args, "trunks");
-	if (!op->vlan && !op->trunks)
+	strv_add(args, "vlan_mode");
+	if (!op->vlan && !op->trunks && !op->mode)
 		return;
 	strv_add(args, "--");
 	strv_add(args, "set");

@@ -21,6 +21,7 @@ struct ovs_port {
 	char bridge[IF_NAMESIZE]; /* "": of none */
 	long vlan;		  /* 0: untagged */
 	unsigned char trunks[VLAN_SET];
+	char mode[16]; /* "native-untagged", ...; "": what follows from the two */
 };
 
 /* Appends "10,20"; nothing for NULL. */

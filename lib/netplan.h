@@ -75,6 +75,7 @@ struct net_op {
 	const char *parent; /* the link it is on; of a port, the bridge */
 	long vlan;	    /* of a vlan link; the tag of a port, 0: none */
 	const unsigned char *trunks; /* of a port, the VLANs it is a trunk of; NULL: none */
+	const char *mode; /* of a port, undone: its vlan_mode; NULL: none */
 	unsigned int set;
 	bool up;
 	const char *alias; /* NULL: the interface's own (net_alias) */

@@ -88,6 +88,8 @@ static cJSON *port_json(const struct ovs_port *p)
 	cJSON_AddStringToObject(j, "bridge", p->bridge);
 	if (p->vlan)
 		cJSON_AddNumberToObject(j, "vlan", p->vlan);
+	if (*p->mode)
+		cJSON_AddStringToObject(j, "mode", p->mode);
 	trunks = cJSON_AddArrayToObject(j, "trunks");
 	for (long vlan = 0; vlan < VLAN_SET * 8; vlan++)
 		if (vlan_in(p->trunks, vlan))
@@ -149,7 +151,8 @@ static void port_text(const struct ovs_port *p, struct buf *b)
 	buf_addf(b, "%-9s  %-15s  port of %s", net_where_name(NET_HOST), p->name, p->bridge);
 	if (p->vlan)
 		buf_addf(b, ", vlan %ld", p->vlan);
-	buf_addf(b, "%s%s\n", trunks.n ? ", vlans " : "", trunks.n ? trunks.p : "");
+	buf_addf(b, "%s%s%s%s\n", trunks.n ? ", vlans " : "", trunks.n ? trunks.p : "",
+		 *p->mode ? ", " : "", p->mode);
 }
 
 void netshow_text(const struct netshow *s, struct buf *b)

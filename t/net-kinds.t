@@ -193,6 +193,15 @@ is "$status $out" '1 host: nu-trunk_eth0: port: declared "br0 vlans 10,20", live
 	'check: another tag'
 net up trunk $C
 is "$(ovs-vsctl get Port nu-trunk_eth0 tag trunks | tr '\n' ' ')" '[] [10, 20] ' 'up repairs'
+ovs-vsctl --timeout=50 set Port nu-trunk_eth0 vlan_mode=native-untagged
+net check trunk $C
+is "$status $out" '1 host: nu-trunk_eth0: port: declared "br0 vlans 10,20", live "br0 vlans 10,20, native-untagged"' \
+	'check: another mode, in which it takes what has no tag'
+net show trunk $C
+like "$out" 'port of br0, vlans 10,20, native-untagged$' 'show has it'
+net up trunk $C
+is "$out $(ovs-vsctl get Port nu-trunk_eth0 vlan_mode trunks | tr '\n' ' ')" \
+	'trunk: 1 of 4 operations done [] [10, 20] ' 'up repairs'
 net down trunk $C
 is "$(state)" "$before" 'down leaves nothing'
 

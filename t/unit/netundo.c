@@ -12,6 +12,7 @@
 #include "../../lib/net.h"
 #include "../../lib/netsession.h"
 #include "../../lib/netsysctl.h"
+#include "../../lib/proc.h"
 #include "tap.h"
 
 static const char declaration[] =
@@ -83,7 +84,35 @@ static void settings(int netns, struct strv *sv)
 	}
 }
 
-static char *states(int netns)
+static void rules(int netns, const char *name, struct strv *sv)
+{
+	autobuf struct buf b = { 0 };
+	struct err e;
+
+	if (nft_save(netns, &b, &e) < 0)
+		strv_addf(sv, "%s: %s", name, e.text);
+	else
+		strv_addf(sv, "%s: rules %s", name, b.p);
+}
+
+static void ports(const char *id, struct strv *sv)
+{
+	autofree struct ovs_port *v = NULL;
+	size_t n = 0;
+	struct err e;
+
+	if (ovs_present() && ovs_ports(id, &v, &n, &e) < 0)
+		strv_addf(sv, "ports: %s", e.text);
+	for (size_t i = 0; i < n; i++) {
+		autobuf struct buf trunks = { 0 };
+
+		ovs_trunks_text(v[i].trunks, &trunks);
+		strv_addf(sv, "port %s of %s for %s: vlan %ld trunks %s mode %s", v[i].name, v[i].bridge,
+			  v[i].iface, v[i].vlan, trunks.n ? trunks.p : "", v[i].mode);
+	}
+}
+
+static char *states(const char *id, int netns)
 {
 	struct strv sv = { 0 };
 	struct buf b = { 0 };
@@ -91,6 +120,9 @@ static char *states(int netns)
 	state(-1, "host", &sv);
 	state(netns, "container", &sv);
 	settings(netns, &sv);
+	rules(-1, "host", &sv);
+	rules(netns, "container", &sv);
+	ports(id, &sv);
 	for (size_t i = 0; i < sv.n; i++)
 		buf_addf(&b, "%s\n", sv.v[i]);
 	strv_free(&sv);
@@ -101,12 +133,12 @@ static char *states(int netns)
 static void refuse_each(const struct unit *u, int netns, const char *when)
 {
 	autoplan struct net_plan todo = { 0 };
-	autofree char *before = states(netns);
+	autofree char *before = states(u->id, netns);
 	struct net_report r;
 	struct err e = { 0 };
 
-	ok(net_todo(u, netns, &todo, &e) == 0 && todo.n > 0, "%s: %zu operations to do", when,
-	   todo.n);
+	int ret = net_todo(u, netns, &todo, &e);
+	ok(ret == 0 && todo.n > 0, "%s: %zu operations to do", when, todo.n);
 	for (size_t k = 1; k <= todo.n; k++) {
 		autofree char *want = xfmt("operation %zu of %zu: %s: ", k, todo.n,
 					   net_where_name(todo.v[k - 1].where));
@@ -114,12 +146,12 @@ static void refuse_each(const struct unit *u, int netns, const char *when)
 		char text[NET_OP_TEXT];
 
 		e.text[0] = '\0';
-		int ret = net_up_report(u, netns, k, &r, &e);
+		ret = net_up_report(u, netns, k, &r, &e);
 		ok(ret == -1 && strncmp(e.text, want, strlen(want)) == 0 &&
 			   strstr(e.text, net_op_text(&todo.v[k - 1], text)) &&
 			   !strstr(e.text, "not undone"),
 		   "%s: refused %zu: %s", when, k, e.text);
-		autofree char *after = states(netns);
+		autofree char *after = states(u->id, netns);
 		is(after, before, name);
 	}
 }
@@ -192,6 +224,21 @@ static void by_hand(int netns, uint16_t type, uint16_t flags, const char *link, 
 	free(r.v);
 }
 
+/* What there is of ports, rules and settings is changed by hand. */
+static void others_at_work(const struct unit *u, int netns)
+{
+	char port[IF_NAMESIZE];
+	char *argv[] = { (char *)"ovs-vsctl", (char *)"--timeout=50", (char *)"set", (char *)"Port", port,
+			 (char *)"tag=99", (char *)"trunks=98,99", (char *)"vlan_mode=native-untagged",
+			 NULL };
+	struct err e = { 0 };
+
+	net_host_name(u->id, "lan", port);
+	is_int(proc_run(argv, &e), 0, "by hand: another VLAN");
+	ok(nft_load(netns, "table inet other {}", false, &e) == 0, "by hand: other rules");
+	ok(netsysctl_write(netns, "net.ipv4.ip_forward", "0", &e) == 0, "by hand: no forwarding");
+}
+
 static int other_declaration(const char *path)
 {
 	struct net_report r;
@@ -210,6 +257,8 @@ static int other_declaration(const char *path)
 	is_int(net_up_report(u, netns, 0, &r, &e), 0, "then all of it is done");
 	is_int(net_up_report(u, netns, 0, &r, &e), 0, "again");
 	is_int(r.done, 0, "no operation");
+	others_at_work(u, netns);
+	refuse_each(u, netns, "drifted");
 	ok(net_down(u->id, netns, NULL, &e) == 0, "down");
 	return tap_done();
 }
@@ -262,7 +311,7 @@ int main(int argc, char **argv)
 	if (netns < 0 || unshare(CLONE_NEWNET) < 0)
 		return tap_skip_all("no second network namespace");
 
-	autofree char *nothing = states(netns);
+	autofree char *nothing = states(u->id, netns);
 	refuse_each(u, netns, "from nothing");
 
 	is_int(net_up_report(u, netns, 0, &r, &e), 0, "then all of it is done");
@@ -341,7 +390,7 @@ int main(int argc, char **argv)
 	is_int(n, 2, "removes both links nevertheless");
 	is_int(net_down("u", netns, &n, &e), 0, "down again");
 	is_int(n, 0, "finds none");
-	autofree char *end = states(netns);
+	autofree char *end = states(u->id, netns);
 	/* But what is the namespace's own: its loopback stays up, its settings set. */
 	char *lo = strstr(nothing, "link lo 1 up 0");
 	if (lo)
