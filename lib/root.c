@@ -76,27 +76,29 @@ int root_touch(int root, const char *path, struct err *e)
 	return fd < 0 ? err_errno(e, "%s, in the container", path) : 0;
 }
 
-/* What is there already is not written, and synced to the disk, again. */
-static bool is_already(int parent, const char *name, const void *data, size_t n)
+/* Whether there is a file that begins with data; *size is its size. */
+static bool begins_with(int parent, const char *name, const void *data, size_t n, size_t *size)
 {
 	autoclose int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	autobuf struct buf there = { 0 };
-	struct err ignored;
+	autofree char *there = xalloc(n + 1);
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size == n &&
-	       fd_read(fd, name, n, &there, &ignored) == 0 && there.n == n &&
-	       memcmp(there.p, data, n) == 0;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	*size = st.st_size;
+	return *size >= n && pread(fd, there, n, 0) == (ssize_t)n && memcmp(there, data, n) == 0;
 }
 
 int root_write(int root, const char *path, const void *data, size_t n, struct err *e)
 {
 	const char *name;
 	autoclose int parent = open_parent(root, path, &name, e);
+	size_t size;
 
 	if (parent < 0)
 		return -1;
-	if (is_already(parent, name, data, n))
+	/* What is there already is not written, and synced to the disk, again. */
+	if (begins_with(parent, name, data, n, &size) && size == n)
 		return 0;
 	/* An O_PATH descriptor can't be synced, a plain one of the same directory can. */
 	autoclose int dir = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -104,5 +106,18 @@ int root_write(int root, const char *path, const void *data, size_t n, struct er
 		return err_errno(e, "%s, in the container", path);
 	if (file_replace(dir, name, data, n, 0644, e) < 0)
 		return err_wrap(e, "in the container's %s: ", path);
+	return 0;
+}
+
+int root_forget(int root, const char *path, const char *beginning, struct err *e)
+{
+	const char *name;
+	autoclose int parent = open_parent(root, path, &name, e);
+	size_t size;
+
+	if (parent < 0)
+		return -1;
+	if (begins_with(parent, name, beginning, strlen(beginning), &size) && unlinkat(parent, name, 0) < 0)
+		return err_errno(e, "%s, in the container", path);
 	return 0;
 }

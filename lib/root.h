@@ -23,5 +23,7 @@ int root_touch(int root, const char *path, struct err *e);
 /* Replaces path (whatever it was, a symlink not followed) by a file of this content,
  * 0644. 0, or -1 and e. */
 int root_write(int root, const char *path, const void *data, size_t n, struct err *e);
+/* Removes path if it is a file that begins with this text. 0, or -1 and e. */
+int root_forget(int root, const char *path, const char *beginning, struct err *e);
 
 #endif

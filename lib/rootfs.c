@@ -72,8 +72,8 @@ static int make_points(int root, const char *const *dirs, size_t n, struct err *
 	return 0;
 }
 
-static int populate(int root, const char *machine_id, bool points, const struct buf *resolv,
-		    struct err *e)
+static int populate(int root, const struct unit *u, const char *machine_id, bool points,
+		    const struct buf *resolv, struct err *e)
 {
 	static const char *const kernel[] = { "/dev", "/proc", "/run", "/sys", "/tmp" };
 	autofree char *journal = xfmt("/var/log/journal/%s", machine_id);
@@ -86,7 +86,10 @@ static int populate(int root, const char *machine_id, bool points, const struct 
 	snprintf(id_line, sizeof(id_line), "%s\n", machine_id);
 	if (root_write(root, "/etc/machine-id", id_line, strlen(id_line), e) < 0)
 		return -1;
-	return resolv->p ? root_write(root, "/etc/resolv.conf", resolv->p, resolv->n, e) : 0;
+	if (resolv->n)
+		return root_write(root, "/etc/resolv.conf", resolv->p, resolv->n, e);
+	/* An earlier declaration's. Where the host has nothing to offer now, it is all there is. */
+	return u->net.dns_copy ? 0 : root_forget(root, "/etc/resolv.conf", RESOLV_MARK, e);
 }
 
 int rootfs_populate(int root, const struct unit *u, const char *machine_id, uint32_t uid,
@@ -95,9 +98,9 @@ int rootfs_populate(int root, const struct unit *u, const char *machine_id, uint
 	autobuf struct buf resolv = { 0 };
 
 	if (!resolv_conf(u, &resolv))
-		buf_free(&resolv);
+		resolv.n = 0;
 	act_as(uid);
-	int ret = populate(root, machine_id, points, &resolv, e);
+	int ret = populate(root, u, machine_id, points, &resolv, e);
 	act_as(0);
 	return ret;
 }

@@ -122,7 +122,8 @@ life() {
 nameserver 192.0.2.7' | host_put /run/systemd/resolve/resolv.conf
 	run host sh -c 'nixunits start -q web2 && nixunits restart -q web2 && nixunits status web2 >/dev/null'
 	succeeds 'start, restart and status without a nix'
-	is "$(host nixunits shell web2 -- cat /etc/resolv.conf)" '# $(touch /pwned) `touch /pwned`
+	servers() { host nixunits shell web2 -- sed 1d /etc/resolv.conf; }
+	is "$(servers)" '# $(touch /pwned) `touch /pwned`
 nameserver 192.0.2.7' 'the name servers behind a local resolver'
 	not_ok 'no text of which is executed' host test -e /pwned
 	is "$(echo 'echo $HOME; cat /proc/self/uid_map' | host env SHELL=/nowhere nixunits shell web2 | tr -s ' ')" \
@@ -131,6 +132,23 @@ nameserver 192.0.2.7' 'the name servers behind a local resolver'
 	run host nixunits stop -q web2
 	succeeds 'stop without a nix'
 	host chmod +x /usr/bin/nix
+	host_sh 'cd /run; mkdir NetworkManager; mv systemd/resolve/resolv.conf NetworkManager/no-stub-resolv.conf'
+	host nixunits start -q web2
+	like "$(servers)" 'nameserver 192\.0\.2\.7$' 'NetworkManager tells them as well'
+	printf 'nameserver 127.0.0.1\nnameserver 192.0.2.8\n' | host_put /etc/resolv.conf
+	host nixunits restart -q web2
+	is "$(servers)" 'nameserver 192.0.2.8' 'of several those that the container can reach'
+	host_sh 'rm /run/NetworkManager/no-stub-resolv.conf; echo nameserver ::1 >/etc/resolv.conf; nixunits restart -q web2'
+	is "$(servers)" 'nameserver 192.0.2.8' 'where there is none to be reached, those there were'
+	like "$(host journalctl -o cat -u nixunits@web2)" \
+		"warning: web2: network.dns: the host's name server is on its loopback, out of the container's reach" 'with a warning'
+	host_sh 'cd /var/lib/nixunits/containers/web2; nixunits stop -q web2; cp current/unit.json /root/was.json
+		jq ".network.dns = \"none\"" /root/was.json >current/unit.json; nixunits start -q web2'
+	not_ok 'none: a file of ours goes' host nixunits shell web2 -- test -e /etc/resolv.conf
+	host nixunits shell web2 -- sh -c 'echo its own >/etc/resolv.conf'
+	host nixunits restart -q web2
+	is "$(host nixunits shell web2 -- cat /etc/resolv.conf)" 'its own' 'one of its own does not'
+	host_sh 'nixunits stop -q web2; cp /root/was.json /var/lib/nixunits/containers/web2/current/unit.json'
 	printf 'nameserver 192.0.2.53\n' | host_put /etc/resolv.conf
 
 	# A hook of the container's can't run as the host's root: whatever is inside is inside.

@@ -82,9 +82,15 @@ int main(void)
 	ok(strcmp(id, again) != 0 && strspn(id, "0123456789abcdef") == 32,
 	   "each unit has a machine id of its own");
 
-	ok(!resolv_usable("nameserver 127.0.0.53\n"), "a loopback resolver is not usable");
-	ok(!resolv_usable("# nameserver 9.9.9.9\nsearch example.org\n"), "nor is a comment");
-	ok(!resolv_usable("nameserver ::1\n"), "nor ::1");
-	ok(resolv_usable("nameserver 127.0.0.53\n nameserver 9.9.9.9\n"), "one that is reachable is");
+	autobuf struct buf others = { 0 };
+	ok(!resolv_others("nameserver 127.0.0.53\n", &others), "a loopback resolver is of no use");
+	ok(!resolv_others("# nameserver 9.9.9.9\nsearch example.org\n", &others), "nor is a comment");
+	ok(!resolv_others("nameserver\t::1", &others), "nor ::1");
+	ok(!resolv_others("nameserver ::1\n", &others), "at the end of a line neither");
+	others.n = 0;
+	ok(resolv_others("nameserver 127.0.0.53\n nameserver 9.9.9.9\nsearch a", &others),
+	   "one that can be reached is");
+	buf_addf(&others, "%s", "");
+	is(others.p, " nameserver 9.9.9.9\nsearch a", "without the other");
 	return tap_done();
 }
