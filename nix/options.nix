@@ -40,11 +40,17 @@ let
     description = "integer, or a string of one";
   };
   # A number that a JSON file may hold as a string; null, "" and 0 are none.
-  number = types.coercedTo (types.either types.str types.int) (
-    v: let n = toNumber v; in if n == "" || n == 0 then null else n
-  ) (types.nullOr types.int) // {
-    description = "null, or integer, or a string of one";
-  };
+  number = numberBut [ "" 0 ];
+  # Of a VLAN 0 is none either, but to be refused: a port without one takes them all.
+  vlanId = numberBut [ "" ];
+  numberBut =
+    none:
+    types.coercedTo (types.either types.str types.int) (
+      v: let n = toNumber v; in if lib.elem n none then null else n
+    ) (types.nullOr types.int)
+    // {
+      description = "null, or integer, or a string of one";
+    };
 
   # "src", "src:dst", "src:dst:ro"
   parseBind =
@@ -250,7 +256,7 @@ let
         example = "eth0";
         description = "The interface of the host that one of kind vlan or macvlan is on.";
       };
-      vlan = maybe number {
+      vlan = maybe vlanId {
         example = 12;
         description = "The 802.1q id of an interface of kind vlan.";
       };
@@ -264,7 +270,7 @@ let
                 example = "br0";
                 description = "The Open vSwitch bridge.";
               };
-              vlan = maybe number {
+              vlan = maybe vlanId {
                 example = 356;
                 description = "The VLAN tag of the port; null: untagged.";
               };

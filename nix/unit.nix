@@ -23,7 +23,7 @@ let
     name: i:
     let
       ovs =
-        if i.ovs == null || i.ovs == { bridge = null; vlan = null; trunks = [ ]; } then
+        if i.ovs == null || i.ovs.bridge == null && lib.elem i.ovs.vlan [ null 0 ] && i.ovs.trunks == [ ] then
           null
         else if i.ovs.bridge == null then
           throw "network.interfaces.${name}.ovs.bridge is not given, but a VLAN of its port is"

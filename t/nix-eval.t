@@ -157,8 +157,8 @@ gives '{ network.dns = [ "9.9.9.9" "::1" ]; }' network.dns '["9.9.9.9", "::1"]'
 gives '{ network.interfaces.e.mtu = "1400"; }' network.interfaces.e.mtu 1400
 gives '{ network.interfaces.e.macvlan = { vrid = "7"; ip4 = "a/1"; }; }' network.interfaces.e.macvlan \
 	'{"vrid": 7, "ip4": ["a/1"], "ip6": []}'
-gives '{ network.interfaces.e.ovs = { bridge = "br0"; vlan = 0; }; }' network.interfaces.e.ovs \
-	'{"bridge": "br0", "vlan": null, "trunks": []}' 'VLAN 0: untagged'
+gives '{ network.interfaces.e.ovs = { bridge = "br0"; vlan = ""; }; }' network.interfaces.e.ovs \
+	'{"bridge": "br0", "vlan": null, "trunks": []}' 'no VLAN: untagged'
 gives '{ network.interfaces.e.ovs = { bridge = "br0"; trunks = [ 10 20 ]; }; }' network.interfaces.e.ovs \
 	'{"bridge": "br0", "vlan": null, "trunks": [10, 20]}'
 for trunks in '"10 20"' '[ "10" "020" ]'; do

@@ -75,11 +75,16 @@ router() {
 	fi
 	declare_all
 	before=$(state)
-	# A larger number than the field has room for; a next hop on no link.
+	# Numbers that the field has no room for; a next hop on no link.
 	host_sh 'cd /root; sed "s/356/4356/" router1.json >vlan.json; sed "s/70.0.0.3/20.0.0.254/" router1.json >hop.json'
 	run host sh -c 'cd /root; nixunits build -q -n router.nix -j vlan.json -p debian'
 	like "$status $err" '^2 .*router1: .*network.interfaces.lan.ovs.vlan: 4356: expected a whole number from 1 to 4094' \
 		'a VLAN that is none is an error'
+	for id in 0 -7; do
+		run host sh -c 'cd /root; sed "s/357/$1/" router1.json >vlan.json; nixunits build -q -n router.nix -j vlan.json -p debian' - $id
+		like "$status $err" "^2 .*router1: .*network.interfaces.wan.ovs.vlan: $id: expected a whole number from 1 to 4094" \
+			"VLAN $id as well"
+	done
 	run host sh -c 'cd /root; nixunits build -q -n router.nix -j hop.json -p debian'
 	like "$status $err" '^2 .*router1: .*network.routes.ip4: 20.0.0.254 is on no link of the container .lan 10.0.0.2/16, wan 70.0.0.2/31' \
 		'a next hop on no link is one'
