@@ -133,6 +133,21 @@ setup() {
 	like "$err" 'limits.memory: "64X": expected a number' 'by name'
 	host nixunits stop -q s1
 
+	# Others may be on a bridge: an address of IPv6 is of no use for a second, in which it is asked
+	# whether somebody has it.
+	host_sh 'ip link add br0 type bridge; ip link set br0 up'
+	declare_s1 'network.interfaces.lan = { hostBridge = "br0"; ip6 = "fd05::2/64"; };
+		config.systemd.services.online = {
+		  wantedBy = [ "multi-user.target" ]; wants = [ "network-online.target" ]; after = [ "network-online.target" ];
+		  serviceConfig = { Type = "oneshot"; ExecStart = "${pkgs.bash}/bin/bash -c \"cat /proc/net/if_inet6 >/var/online\""; };
+		};'
+	build -s
+	succeeds 'a unit on a bridge starts'
+	ok 'a service of it sees network-online' eventually 10 inside test -s /var/online
+	like "$(inside cat /var/online)" '^fd05(0{4}){6}0002 [0-9a-f]+ 40 00 80 +lan$' 'its address is no longer tentative then'
+	host nixunits stop -q s1
+	host ip link del br0
+
 	declare_s1 'preCheckNetReadyScript = "exit 9"; systemdDeps = [ "needs" ];
 		config.systemd.services = {
 		  needs = { wantedBy = [ "multi-user.target" ]; serviceConfig = { ExecStart = "/bin/sleep 1000"; }; };
