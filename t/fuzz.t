@@ -6,8 +6,7 @@
 REPO=$(cd "$(dirname "$0")/.." && pwd)
 [ -d "$REPO/build/deps" ] || bail_out 'make deps has not run'
 
-# With the compiler at work before, a minute in all.
-run "$REPO/t/fuzz/run" 40
+run "$REPO/t/fuzz/run" 60
 [ "$status" != 77 ] || lacking "$err"
 succeeds 'no input is one too many'
 said=$out
