@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "image.h"
+#include "inmate.h"
 #include "machine.h"
 #include "mnt.h"
 #include "nspawn.h"
@@ -99,6 +100,16 @@ static bool is_document(const char *path)
 	return fd >= 0 && read(fd, &first, 1) == 1 && first == '{';
 }
 
+/* What can be read again: an id's document, or a file's. */
+static bool is_lasting(const char *what)
+{
+	struct stat st;
+
+	if (!direct_is_path(what))
+		return !streq(what, "-");
+	return is_document(what) && stat(what, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 struct run {
 	const struct direct *d;
 	struct unit *u; /* the image's, or ours */
@@ -183,7 +194,8 @@ static int run(struct run *r, struct err *e)
 {
 	const struct direct *d = r->d;
 
-	if ((d->rootless && do_without(d, r->u, e) < 0) || setup_check(r->u, e) < 0)
+	if ((!r->u->private_users && inmate_from_copy(e) < 0) ||
+	    (d->rootless && do_without(d, r->u, e) < 0) || setup_check(r->u, e) < 0)
 		return -1;
 	r->box = (struct sandbox){
 		.fs = { .u = r->u, .rootless = d->rootless, .lacks = lacks },
@@ -207,6 +219,9 @@ int direct_run(const struct direct *d, struct err *e)
 	if (!d->rootless && geteuid() != 0)
 		return err_set(e, NU_FAILED, "only root can run a unit (--rootless: as far as an "
 					     "ordinary user can)");
+	/* The program may be the ordinary user's own, who is root inside. */
+	if ((d->rootless || !is_lasting(d->what)) && inmate_from_copy(e) < 0)
+		return -1;
 	if (d->rootless && become_rootless(e) < 0)
 		return -1;
 	int status = load(&r, e) < 0 ? -1 : run(&r, e);

@@ -271,6 +271,8 @@ static int enter_all(const struct enter *en, const struct machine *m, struct err
 	struct visit v = { .pty = -1 };
 	__attribute__((cleanup(cgroup_remove))) struct cgroup cgroup = { -1, -1, "" };
 
+	if (!inside_foreign(m->leader, CLONE_NEWUSER) && inmate_from_copy(e) < 0)
+		return -1;
 	cgroup_make(&cgroup, m);
 	if (go_in(m, &v, e) < 0)
 		return -1;

@@ -1,10 +1,14 @@
 /* inmate - what a process gives up before it runs a container's programs. */
 #include "inmate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
 #include <linux/keyctl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,6 +17,52 @@
 #include "cap.h"
 #include "seccomp.h"
 #include "util.h"
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define ARGUMENTS_LIMIT (64 << 20)
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
+
+extern char **environ;
+
+/* As the kernel has them: by now argv itself may be in another order. */
+static int read_arguments(struct strv *argv, struct err *e)
+{
+	autobuf struct buf text = { 0 };
+
+	if (file_read(AT_FDCWD, "/proc/self/cmdline", ARGUMENTS_LIMIT, &text, e) < 0)
+		return -1;
+	for (size_t at = 0; at < text.n; at += strlen(text.p + at) + 1)
+		strv_add(argv, text.p + at);
+	return 0;
+}
+
+int inmate_from_copy(struct err *e)
+{
+	autoclose int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	autostrv struct strv argv = { 0 };
+
+	if (self < 0)
+		return errno == ENOENT ? err_set(e, NU_MISSING, "/proc is not mounted") :
+					 err_errno(e, "/proc/self/exe");
+	int seals = fcntl(self, F_GET_SEALS);
+	if (seals >= 0 && seals & F_SEAL_WRITE) {
+		prctl(PR_SET_NAME, "nixunits"); /* else it is the descriptor's number */
+		return 0;
+	}
+	/* Before Linux 6.3 all are executable. */
+	autoclose int copy = memfd_create("nixunits", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (copy < 0 && errno == EINVAL)
+		copy = memfd_create("nixunits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (copy < 0 || fd_copy(self, copy) < 0 || fcntl(copy, F_ADD_SEALS, SEALS) < 0)
+		return err_errno(e, "a copy of this program");
+	if (read_arguments(&argv, e) < 0)
+		return -1;
+	syscall(SYS_execveat, copy, "", argv.v, environ, AT_EMPTY_PATH);
+	return err_errno(e, "a copy of this program");
+}
 
 int inmate_become_root(void)
 {

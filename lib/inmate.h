@@ -6,6 +6,11 @@
 
 #include "say.h"
 
+/* Where no user namespace is in between, a container's root may write our program, if he has a
+ * descriptor of it: which he gets by having us execute a "#!/proc/self/exe". So the process
+ * becomes the same program once more, with the same arguments, from a copy that nobody can
+ * write; nothing must have been done yet. Returns 0 where it is one already, or -1 and e. */
+int inmate_from_copy(struct err *e);
 /* The root of the user namespace that the process is in. 0, or -1 with errno. */
 int inmate_become_root(void);
 /* Gives up for good, in this process and all that come of it: the keyring, capabilities but

@@ -112,8 +112,8 @@ done <<-'X'
 	0 systemd-nspawn run --dry-run web2
 	1 systemd_runs_it_by_this_engine run --engine nspawn web2
 	1 Read-only_file_system run --engine direct web2
-	1 Read-only_file_system run --engine direct -
-	1 Read-only_file_system run --engine direct --ephemeral - -- /nixunits
+	77 /proc_is_not_mounted run --engine direct -
+	77 /proc_is_not_mounted run --engine direct --ephemeral - -- /nixunits
 	1 not_running shell web2
 	1 not_running nsenter web2 -- /x
 	1 no_interface_veth wait -t 1 /var/lib/nixunits/containers/web2/current/unit.json

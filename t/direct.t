@@ -423,6 +423,22 @@ else
 		'a unit gets no range that one without is about to get'
 fi
 
+# Where its root can write files of the host's root, our program is out of his reach: t/netns.t shows why.
+document '.privateUsers = false' >"$T/users.json"
+from_copy() {	# from_copy NAME COMMAND... - a run that sleeps for 986 s, by command.
+	local name=$1
+	shift
+	"$@" </dev/null & pid=$!
+	eventually 10 pgrep -fx 'sleep 986' >/dev/null
+	like "$(readlink "/proc/$(pgrep -P $pid)/exe")" '^/memfd:nixunits' "$name: PID 1 runs from a copy of our program"
+	is "$(cat /proc/$pid/comm)" nixunits 'under its name'
+	kill $pid
+	wait $pid 2>/dev/null
+}
+from_copy 'without a user namespace' "$N" run --root "$T/root" "$T/users.json" -- sleep 986
+run sh -c "cat '$T/users.json' | '$N' run --root '$T/root' - -- sh -c 'cat /proc/self/uid_map; exit 4'"
+is "$status $(echo $out)" '4 0 0 4294967295' 'its document in a pipe is read once'
+
 # Escapes: see the table in nu-run(1).
 cc -static -O1 -o "$T/root/bin/escape" "$(dirname "$0")/escape.c" || bail_out 'no compiler'
 attempts() {
@@ -465,6 +481,8 @@ run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootl
 is "$status" 6 'an ordinary user can run it as well'
 like "$out" '^0$' 'as its root'
 is "$(stat -c %u "$T/theirs/mine")" 65534 'whose files are the user'"'"'s'
+from_copy 'his program' setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --root "$T/theirs" \
+	"$T/unit.json" -- sleep 986
 document '.network.interfaces = {veth: {kind: "veth", ip4: ["192.0.2.1/31"], hostIp4: ["192.0.2.0/31"]}}' >"$T/veth.json"
 run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --root "$T/theirs" \
 	"$T/veth.json" -- true

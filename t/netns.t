@@ -12,6 +12,24 @@ links() { "$@" ip -j link | jq -r 'map(.ifname) | join(" ")'; }
 field() { host nixunits status -o json "$1" | jq -c "$2"; }
 namespace() { host readlink "/proc/$(field "$1" .leader)/ns/$2"; }
 
+# No user namespace keeps its root from a file of the host's root that he has a descriptor of: such as
+# the program that the host's administrator comes in with, if it is made to execute itself.
+steals() {
+	cc -static -O1 -o "$T/inmate" "$REPO/t/inmate.c" || bail_out 'no compiler'
+	host_put /var/lib/nixunits/containers/joins/root/inmate <"$T/inmate"
+	printf '#!/proc/self/exe\n' | host_put /var/lib/nixunits/containers/joins/root/trap
+	host_sh 'cd /var/lib/nixunits/containers/joins/root; chmod 755 inmate trap
+		cp /usr/local/bin/nixunits /root/nixunits; cp /root/nixunits /root/compare
+		nixunits shell joins -- /inmate steal </dev/null >/root/stolen 2>&1 & until grep -q waiting /root/stolen; do :; done
+		for i in $(seq 200); do
+			/root/nixunits shell joins -- /trap </dev/null || true
+			! grep -q held /root/stolen || break
+		done 2>/dev/null
+		timeout 60 sh -c "until grep -q ^write /root/stolen; do sleep 0.1; done"'
+	like "$(host cat /root/stolen)" '^write: ' 'its root gets hold of the program that comes in'
+	ok 'and can not change it' host cmp /root/nixunits /root/compare
+}
+
 joined() {
 	host_sh 'ip netns add blue; ip link add up0 type veth peer name eth0 netns blue
 		ip addr add 10.60.0.1/24 dev up0; ip link set up0 up
@@ -40,6 +58,7 @@ joined() {
 		'["/run/netns/blue",false,true]' 'as JSON too'
 	run host nixunits check joins
 	is "$status:$out$err" 0: 'check is content'
+	steals
 	ok 'it stops' host nixunits stop -q joins
 	is "$(blue)" "$before" 'the namespace is as it was'
 	host ip netns del blue
