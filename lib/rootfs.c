@@ -33,13 +33,15 @@
 /* What of /proc a container must not write: the kernel's own parameters are the host's. The
  * network's are its own, where its network is. */
 static const char *const unwritable[] = { "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq" };
-/* What it must not even read: the host's memory, symbols, keys, timers, devices; and the
- * switch that reboots the machine. */
+/* What it must not even read: the host's memory, symbols, keys, timers, devices, what it waits for
+ * and when somebody types; and the switch that reboots the machine. */
 static const char *const masked_proc[] = {
-	"/proc/kcore",	"/proc/kallsyms",      "/proc/kmsg", "/proc/keys", "/proc/sysrq-trigger",
-	"/proc/timer_list", "/proc/sched_debug", "/proc/acpi", "/proc/scsi",
+	"/proc/kcore",	     "/proc/kallsyms",	   "/proc/kmsg",	  "/proc/keys",
+	"/proc/sysrq-trigger", "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats",
+	"/proc/interrupts",  "/proc/acpi",	   "/proc/asound",	  "/proc/scsi",
 };
-static const char *const masked_sys[] = { "/sys/firmware" };
+/* The energy that it takes tells what it computes. */
+static const char *const masked_sys[] = { "/sys/firmware", "/sys/devices/virtual/powercap" };
 
 static const struct {
 	const char *name;

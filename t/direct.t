@@ -72,6 +72,9 @@ run with '.caps = ["CAP_NET_RAW"]' cat /proc/self/status
 is "$((0x$(printf '%s\n' "$out" | sed -n 's/^CapEff:.//p') & 0x3000))" 8192 'unless declared'
 run direct cat /sys/firmware/none /proc/acpi/none
 unlike "$err" 'Permission' 'what is hidden is empty, and can be looked at'
+run direct sh -c 'cd /proc; cat kcore kallsyms kmsg keys sysrq-trigger timer_list sched_debug latency_stats interrupts
+	ls -A acpi asound scsi /sys/firmware /sys/devices/virtual/powercap | grep -v :$'
+is "$(echo $out)" '' 'all of it'
 run direct ip -o addr show lo
 like "$out" '127.0.0.1/8' 'its loopback is up'
 
