@@ -588,8 +588,33 @@ static int protect_proc(const struct pool *pool, int root, struct err *e)
 	return mask_all(pool, root, masked_proc, ARRAY_SIZE(masked_proc), e);
 }
 
+/* What is mounted below our root directory. The container's tree, above it, is not reached by these
+ * names. */
+static int detach_all(struct err *e)
+{
+	autobuf struct buf all = { 0 };
+
+	if (file_read(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &all, e) < 0)
+		return -1;
+	for (const char *line = all.p; line; line = next_line(line)) {
+		const char *p = line;
+
+		for (int skip = 0; skip < 4; skip++) {
+			p += strcspn(p, " \n");
+			take_blanks(&p);
+		}
+		autofree char *path = xstrndup(p, strcspn(p, " \n"));
+		mnt_unescape(path);
+		while (strlen(path) > 1 && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+			;
+	}
+	return 0;
+}
+
 /* An initramfs can't be pivoted away from: there the tree stays above it, and chroot(2)
- * does, out of which leads no way but to the same place. */
+ * does, out of which leads no way but to the same place. What the host has mounted must go all
+ * the same: where a mount namespace holds a /proc without masks, the kernel gives another one to
+ * whoever makes himself a user namespace in it. */
 static int enter_top(int root, struct err *e)
 {
 	autoclose int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -605,9 +630,11 @@ static int enter_top(int root, struct err *e)
 			;
 		return errno != EINVAL || chdir("/") < 0 ? err_errno(e, "the old root directory") : 0;
 	}
-	if (errno != EINVAL || chroot(".") < 0)
+	if (errno != EINVAL)
 		return err_errno(e, "pivot_root");
-	return 0;
+	if (detach_all(e) < 0)
+		return -1;
+	return chroot(".") < 0 ? err_errno(e, "chroot") : 0;
 }
 
 /* Whoever laid them there, they are the host's. */

@@ -46,6 +46,7 @@ static const struct {
 	{ SYS_swapon, CAP_SYS_ADMIN },
 	{ SYS_swapoff, CAP_SYS_ADMIN },
 	{ SYS_quotactl, CAP_SYS_ADMIN },
+	{ SYS_quotactl_fd, CAP_SYS_ADMIN },
 	{ SYS_acct, CAP_SYS_PACCT },
 	{ SYS_syslog, CAP_SYSLOG },
 	{ SYS_ptrace, CAP_SYS_PTRACE },

@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <linux/io_uring.h>
 #include <linux/keyctl.h>
+#include <linux/mount.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/timex.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void tell(const char *what, long result)
@@ -74,6 +76,80 @@ static long chroot_out(void)
 	return 0;
 }
 
+/* keyctl(2) by the numbers of another kind of program: a filter that knows one kind alone misses it. */
+static long keyctl_of_i386(void)
+{
+#ifdef __x86_64__
+	long result;
+
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(288), "b"(KEYCTL_GET_KEYRING_ID), "c"(-3), "d"(1)
+			 : "memory", "r8", "r9", "r10", "r11");
+	errno = -result;
+	return result < 0 ? -1 : 0;
+#else
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+static long keyctl_of_x32(void)
+{
+#ifdef __x86_64__
+	return syscall(0x40000000 | 250, KEYCTL_GET_KEYRING_ID, -3, 1);
+#else
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	close(fd);
+	return ok ? 0 : -1;
+}
+
+/* As the root of a user namespace of its own, which anybody can make, with all capabilities there.
+ * A tmpfs on /tmp is to be had; what else is tried is not. */
+static void as_another_root(void)
+{
+	struct mount_attr writable = { .attr_clr = MOUNT_ATTR_RDONLY };
+	int failed = unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC) ||
+		     write_file("/proc/self/uid_map", "0 0 1") || write_file("/proc/self/setgroups", "deny") ||
+		     write_file("/proc/self/gid_map", "0 0 1") || mount("none", "/tmp", "tmpfs", 0, NULL) ||
+		     mkdir("/tmp/proc", 0755) || mkdir("/tmp/sys", 0755) || mkdir("/tmp/dev", 0755) || mknod("/tmp/keys", S_IFREG | 0600, 0);
+
+	if (failed)
+		return;
+	puts("as the root of another user namespace:");
+	fflush(stdout);
+	/* A /proc is that of the PID namespace that its mounter was born in. */
+	pid_t child = fork();
+	if (child) {
+		waitpid(child, NULL, 0);
+		return;
+	}
+	tell("a /proc without masks", mount("none", "/tmp/proc", "proc", 0, NULL));
+	tell("write a kernel parameter there", try_open("/tmp/proc/sys/kernel/core_pattern", O_WRONLY));
+	tell("write sysrq-trigger there", try_open("/tmp/proc/sysrq-trigger", O_WRONLY));
+	tell("a /sys without masks", mount("none", "/tmp/sys", "sysfs", MS_RDONLY, NULL));
+	tell("the host's /dev", mount("none", "/tmp/dev", "devtmpfs", 0, NULL));
+	tell("what lies below the masks", mount("/proc", "/tmp/proc", NULL, MS_BIND, NULL));
+	tell("unmount /proc/sys", umount2("/proc/sys", MNT_DETACH));
+	tell("unmount a mask", umount2("/proc/keys", MNT_DETACH));
+	tell("move a mask away", mount("/proc/keys", "/tmp/keys", NULL, MS_MOVE, NULL));
+	tell("unmount the store", umount2("/nix/store", MNT_DETACH));
+	tell("make /proc/sys writable", mount("none", "/proc/sys", NULL, MS_REMOUNT | MS_BIND, NULL));
+	tell("make the store writable", mount("none", "/nix/store", NULL, MS_REMOUNT | MS_BIND, NULL));
+	tell("make the store writable, the new way",
+	     syscall(SYS_mount_setattr, AT_FDCWD, "/nix/store", 0, &writable, sizeof(writable)));
+	tell("make a device", mknod("/tmp/disk", S_IFBLK | 0600, makedev(8, 0)));
+	tell("write a kernel parameter", try_open("/proc/sys/kernel/core_pattern", O_WRONLY));
+	_exit(0);
+}
+
 int main(void)
 {
 	struct perf_event_attr perf = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(perf) };
@@ -95,6 +171,7 @@ int main(void)
 	tell("make /sys writable", mount("none", "/sys", NULL, MS_REMOUNT | MS_BIND, NULL));
 	tell("make the store writable", mount("none", "/nix/store", NULL, MS_REMOUNT | MS_BIND, NULL));
 	tell("write into the store", mkdir("/nix/store/written", 0755));
+	tell("change a mode in the store", chmod("/nix/store", 0777));
 	tell("write a kernel parameter", try_open("/proc/sys/kernel/core_pattern", O_WRONLY));
 	tell("write sysrq-trigger", try_open("/proc/sysrq-trigger", O_WRONLY));
 	tell("read the kernel's memory", try_open("/proc/kcore", O_RDONLY));
@@ -111,6 +188,10 @@ int main(void)
 	tell("swap", swapoff("/dev/sda"));
 	tell("set the clock", settimeofday(&now, NULL));
 	tell("a key", syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, -3, 1));
+	tell("a key, as an i386 program", keyctl_of_i386());
+	tell("a key, as an x32 program", keyctl_of_x32());
+	tell("quotas", syscall(SYS_quotactl, 0x80000100, "/dev/root", 0, NULL));
+	tell("quotas by a descriptor", syscall(SYS_quotactl_fd, open("/", O_RDONLY), 0x80000100, 0, NULL));
 	tell("bpf", syscall(SYS_bpf, BPF_MAP_CREATE, &bpf, sizeof(bpf)));
 	tell("perf", syscall(SYS_perf_event_open, &perf, 0, -1, -1, 0));
 	tell("io_uring", syscall(SYS_io_uring_setup, 4, &ring));
@@ -121,6 +202,7 @@ int main(void)
 	tell("PID 1's program", try_open("/proc/1/exe", O_RDWR));
 	tell("PID 1's namespaces", setns(open("/proc/1/ns/mnt", O_RDONLY), CLONE_NEWNS));
 	tell("a mount namespace", unshare(CLONE_NEWNS));
+	as_another_root();
 	tell("break out of a chroot", chroot_out());
 	return 0;
 }
