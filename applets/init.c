@@ -79,7 +79,8 @@ static int mount_all(struct err *e)
 		{ "/dev/pts", "devpts", "mode=620,ptmxmode=666", MS_NOSUID | MS_NOEXEC },
 		{ "/dev/shm", "tmpfs", "", MS_NOSUID | MS_NODEV },
 		{ "/run", "tmpfs", "mode=755", MS_NOSUID | MS_NODEV },
-		{ "/sys/fs/cgroup", "cgroup2", "", MS_NOSUID | MS_NODEV | MS_NOEXEC },
+		/* Else a root without a user namespace could lift the limits of his own cgroup. */
+		{ "/sys/fs/cgroup", "cgroup2", "nsdelegate", MS_NOSUID | MS_NODEV | MS_NOEXEC },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
