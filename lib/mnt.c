@@ -178,16 +178,22 @@ int mnt_image(const char *type, const char *source, struct err *e)
 /* Before Linux 6.8 all lowers are one such string: so many fit into it. */
 #define LOWERS_MAX 10
 
-/* Whether the kernel takes lowers one by one ("lowerdir+"). */
-static bool appends_lowers(void)
+/* Whether the kernel is of this version or a later one. */
+static bool kernel_is(uint64_t major, uint64_t minor)
 {
 	struct utsname uts;
-	uint64_t major = 0, minor = 0;
+	uint64_t a = 0, b = 0;
 
 	uname(&uts);
 	const char *p = uts.release;
-	return take_number(&p, &major) && take_char(&p, '.') && take_number(&p, &minor) &&
-	       (major > 6 || (major == 6 && minor >= 8));
+	return take_number(&p, &a) && take_char(&p, '.') && take_number(&p, &b) &&
+	       (a > major || (a == major && b >= minor));
+}
+
+/* Whether the kernel takes lowers one by one ("lowerdir+"). */
+static bool appends_lowers(void)
+{
+	return kernel_is(6, 8);
 }
 
 /* A layer by its name, or where that won't do by /proc/self/fd. */
@@ -252,9 +258,13 @@ int mnt_overlay(const struct overlay *o, struct err *e)
 	    (set_single(fs, "upperdir", named ? o->upper_name : NULL, o->upper, e) < 0 ||
 	     set_single(fs, "workdir", named ? o->work_name : NULL, o->work, e) < 0))
 		return -1;
-	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0) {
+		if (errno == EINVAL && !kernel_is(5, 19))
+			return err_set(e, NU_MISSING, "overlay: the kernel takes no layers with shifted "
+						      "ids (Linux 5.19 and later do)");
 		return errno == ELOOP ? err_set(e, NU_FAILED, "overlay: a layer lies in another one") :
 					fs_err(fs, e, "overlay", "create");
+	}
 	autoclose int fd = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
 				   o->upper < 0 ? MOUNT_ATTR_RDONLY : 0);
 	if (fd < 0)
@@ -517,6 +527,8 @@ int mnt_unshare(struct err *e)
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_errno(e, "a mount namespace");
 	if (mount(NULL, "/", "", MS_REC | MS_SLAVE, NULL) < 0)
-		return err_errno(e, "/: MS_SLAVE");
+		return errno == EINVAL ? err_set(e, NU_FAILED, "/ is not where a file system is mounted: "
+							       "not in a chroot") :
+					 err_errno(e, "/: MS_SLAVE");
 	return 0;
 }

@@ -156,6 +156,26 @@ static int loopback_up(void)
 	return fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &lo);
 }
 
+/* What errno says of namespaces does not name any. */
+static int no_namespaces(const char *what, struct err *e)
+{
+	static const char *const kinds[] = { "user", "pid", "uts", "ipc", "net", "mnt", "cgroup" };
+	int saved = errno;
+
+	for (size_t i = 0; saved == EINVAL && i < ARRAY_SIZE(kinds); i++) {
+		autofree char *path = xfmt("/proc/self/ns/%s", kinds[i]);
+
+		if (access(path, F_OK) < 0)
+			return err_set(e, NU_MISSING, "the kernel has no %s namespaces", kinds[i]);
+	}
+	if (saved == ENOSPC || saved == EPERM)
+		return err_set(e, NU_FAILED, "%s: %s (%s)", what, strerror(saved),
+			       saved == ENOSPC ? "see the sysctls user.max_*_namespaces" :
+						 "in a chroot none can be made");
+	errno = saved;
+	return err_errno(e, "%s", what);
+}
+
 /* A network namespace takes the kernel as long as all the rest: it is made here while the
  * supervisor makes the tree. */
 static int make_namespaces(const struct run *r, struct err *e)
@@ -165,7 +185,7 @@ static int make_namespaces(const struct run *r, struct err *e)
 	bool own_net = u->net.private && !u->net.netns;
 
 	if (unshare(CLONE_NEWUTS | CLONE_NEWIPC | (own_net ? CLONE_NEWNET : 0)) < 0)
-		return err_errno(e, "namespaces of its own");
+		return no_namespaces("namespaces of its own", e);
 	if (r->joined >= 0 && setns(r->joined, CLONE_NEWNET) < 0)
 		return err_errno(e, "network.netns %s", quoted(u->net.netns));
 	if (write(r->report.in, &there, sizeof(there)) != sizeof(there))
@@ -192,7 +212,9 @@ static int shed(const struct run *r, uint64_t caps, struct err *e)
 		setenv("container_uuid", r->s->fs.machine_id, 1);
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL);
-	return inmate_forgo(caps, e);
+	if (inmate_forgo(caps, e) == 0)
+		return 0;
+	return e->code == NU_MISSING ? r->s->fs.lacks("the filter of system calls", e) : -1;
 }
 
 static int settle(const struct run *r, uint64_t caps, struct err *e)
@@ -283,7 +305,7 @@ static int make_inmate(struct run *r, struct err *e)
 
 	r->pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (r->pid < 0)
-		return err_errno(e, "clone3");
+		return no_namespaces("a process in namespaces of its own", e);
 	if (r->pid == 0)
 		inmate(r);
 	cleanup_close(&r->gate.out);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 static const char *name = "nixunits";
@@ -59,6 +60,14 @@ int err_errno(struct err *e, const char *fmt, ...)
 	bool rights = (saved == EACCES || saved == EPERM) && geteuid() != 0;
 	snprintf(e->text + used, sizeof(e->text) - used, ": %s%s", strerror(saved),
 		 rights ? " (only root can)" : "");
+	if (saved == ENOSYS) {
+		struct utsname uts;
+
+		uname(&uts);
+		used = strlen(e->text);
+		e->code = NU_MISSING;
+		snprintf(e->text + used, sizeof(e->text) - used, " (by Linux %.40s)", uts.release);
+	}
 	return -1;
 }
 

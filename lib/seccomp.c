@@ -95,7 +95,9 @@ int seccomp_deny(uint64_t caps, struct err *e)
 	add(&p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
 	struct sock_fprog whole = { .len = p.n, .filter = p.v };
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &whole) < 0)
-		return err_errno(e, "seccomp");
+		return errno == EINVAL || errno == ENOSYS ?
+			       err_set(e, NU_MISSING, "the kernel has no seccomp filters") :
+			       err_errno(e, "seccomp");
 	return 0;
 }
 

@@ -538,6 +538,50 @@ ok 'but boot one, and be there another of that name' eventually 10 grep -q 't-di
 kill $! "$(supervisor)"
 wait
 
+# What the kernel lacks is named, with what would be lost.
+mkdir "$T/merged"
+mount -t overlay none -o "lowerdir=$T/root:$T/lower" "$T/merged"
+at_exit sh -c "umount '$T/merged' 2>/dev/null"
+for where in --store --root; do
+	run "$N" run "$where" "$T/merged" "$T/unit.json" -- /bin/true
+	like "$status $err" '^77 .*/merged: its filesystem has no idmapped mounts .*; lost would be the owners of its files' \
+		"idmapped mounts: $where"
+done
+run "$N" run --degrade --root "$T/root" --store "$T/merged" "$T/unit.json" -- stat -c %u /nix/store/bin
+is "$status $out" '0 65534' 'and can be done without'
+like "$err" 'warning: .*lost is the owners of its files' 'with a warning'
+umount "$T/merged"
+lacking_call() {	# lacking_call INJECTION OPTION...
+	local inject=$1
+	shift
+	run strace -qq -fo /dev/null $inject "$N" run --root "$T/root" --store "$T/lower" --store "$T/base" "$@" \
+		"$T/unit.json" -- grep Seccomp: /proc/self/status
+}
+if command -v strace >/dev/null; then
+	lacking_call '-e inject=seccomp:error=EINVAL'
+	is "$status/$err" '77/nu-run: t-direct: the kernel has no seccomp filters; lost would be the filter of system calls (--degrade accepts that)' \
+		'filters of system calls'
+	lacking_call '-e inject=seccomp:error=EINVAL' --degrade
+	is "$status $out" "0 $(printf 'Seccomp:\t0')" 'which can be done without'
+	lacking_call '-e inject=openat2:error=ENOSYS'
+	is "$status/$err" "77/nu-run: t-direct: /etc, in the container: Function not implemented (by Linux $(uname -r))" \
+		'a system call'
+	lacking_call "-e inject=fsconfig:error=EINVAL:when=3 -e inject=uname:poke_exit=@arg1=$(printf %0260d 0)352e31352e3000"
+	is "$status/$err" '77/nu-run: t-direct: /nix/store: overlay: the kernel takes no layers with shifted ids (Linux 5.19 and later do)' \
+		'an overlay of shifted layers, in 5.15'
+	lacking_call '-e inject=clone3:error=ENOSPC'
+	like "$status/$err" '^1/.*: No space left on device \(see the sysctls user.max_\*_namespaces\)$' 'as many namespaces as may be'
+	mkdir "$T/kinds"
+	for kind in pid uts ipc net mnt cgroup; do
+		: >"$T/kinds/$kind"
+	done
+	run unshare -m sh -c 'mount --bind "$0" /proc/$$/ns; exec strace -D -qq -o /dev/null -e inject=clone3:error=EINVAL "$@"' \
+		"$T/kinds" "$N" run --root "$T/root" "$T/unit.json" -- true
+	is "$status/$err" '77/nu-run: t-direct: the kernel has no user namespaces' 'user namespaces'
+else
+	skip 'no strace' 'what the kernel lacks'
+fi
+
 # Bad input changes nothing.
 document '.version = 2' >"$T/bad.json"
 run "$N" run --root "$T/root" "$T/bad.json" -- true
