@@ -50,7 +50,7 @@ fields=$(grep -ohE 'json_at\([^)]*, "[A-Za-z0-9]+"\)|_at\(.*, "[A-Za-z0-9]+",' l
 ok 'the fields of the unit document are found' test "$(echo "$fields" | wc -l)" -ge 30
 is "$(for f in $fields; do grep -qE "^\.(It )?Va (.* , )?$f( |\$)" man/nixunits.5 || echo "$f"; done)" '' \
 	'nixunits(5) has every field of the unit document'
-options=$(grep -oE '^ *[a-zA-Z0-9_]+ = (mkOption|addresses)' nix/options.nix | awk '{ print $1 }' | sorted)
+options=$(sed -nE 's/^ {4,}(options\.)?([a-zA-Z0-9_.]+) = (mkOption|addresses|flag|maybe|maybeText) .*/\2/p' nix/options.nix | sorted)
 ok 'the options of a declaration are found' test "$(echo "$options" | wc -l)" -ge 25
 is "$(for o in $options; do grep -qE "^\.(It )?Va (.* , )?$o( |\$)" man/nixunits.5 || echo "$o"; done)" '' \
 	'and every option of a declaration'
