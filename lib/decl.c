@@ -501,6 +501,8 @@ void decl_args(const struct decl *d, const char *work, const char *path, bool ba
 		add_arg(argv, "nixos", modules_of(d->nixpkgs));
 	add_arg(argv, "id", base ? "dummy" : d->id);
 	add_arg(argv, "configuration", path);
+	if (d->copy)
+		add_arg(argv, "copy", d->copy);
 	if (!base)
 		add_arg(argv, "parameters", parameters);
 	if (decl_is_debian(d))

@@ -168,6 +168,8 @@ static void note_input(struct nix *nix, enum input_kind kind, const char *path)
 		return;
 	for (size_t i = 1; i < ARRAY_SIZE(nix->trees); i++)
 		users = users && !below(path, nix->trees[i]);
+	for (size_t i = 0; i < nix->nixpkgs.n; i++)
+		users = users && !below(path, nix->nixpkgs.v[i]);
 	inputs_add(nix->inputs, kind, users, path);
 }
 
@@ -183,6 +185,8 @@ static bool note_read(struct nix *nix, const char *text)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (starts_with(p, names[i]))
 			note_input(nix, i, p + strlen(names[i]));
+	if (starts_with(p, "nixpkgs "))
+		strv_add(&nix->nixpkgs, p + strlen("nixpkgs "));
 	return true;
 }
 
@@ -479,6 +483,7 @@ void nix_errors(const struct nix *nix)
 void nix_free(struct nix *nix)
 {
 	strv_free(&nix->argv);
+	strv_free(&nix->nixpkgs);
 	strv_free(&nix->shares);
 	strv_free(&nix->log);
 	buf_free(&nix->out);

@@ -20,10 +20,12 @@ struct nix {
 
 	/* What the evaluation read goes into inputs, unless it lies in the store. A path
 	 * below `copy` counts as what it is a copy of. One below trees[0], our own code, is
-	 * left out; one below another of `trees` is not the user's. NULL: not wanted. */
+	 * left out; one below another of `trees`, or below a nixpkgs that the declaration names,
+	 * is not the user's. NULL: not wanted. */
 	struct inputs *inputs;
 	const char *copy;
 	const char *trees[3];
+	struct strv nixpkgs;
 
 	struct strv shares; /* what it learnt of systems that containers share, JSON */
 	bool looked;        /* at the parameters, evaluating what has none */

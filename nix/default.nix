@@ -5,6 +5,7 @@
 #                   where nixpkgs is to give the packages alone; null: those of nixpkgs
 #   id              the container's id ("dummy" for the base that containers share)
 #   configuration   the declaration, an absolute path
+#   copy            the directory that the configuration's path begins with where it is a copy
 #   parameters      a JSON file with an object, an absolute path; null: no parameters
 #   shared          what builds of the configuration have learnt (mkContainer.nix), in JSON, one a line
 #   toolbox         the static nixunits program, an absolute path; a guest gets a copy
@@ -15,6 +16,7 @@ args@{
   nixos ? null,
   id,
   configuration,
+  copy ? null,
   parameters ? null,
   system ? builtins.currentSystem,
   shared ? "",
@@ -27,6 +29,7 @@ let
   reader = import ./trace.nix {
     foreign = [ tree modules ./. ];
     library = modules + "/lib";
+    inherit copy;
   };
   lib =
     if builtins.pathExists (modules + "/lib") then
@@ -42,7 +45,7 @@ let
         # A set that does not take this library would have one that tells nothing.
         overlays = [ (_: _: { inherit lib; }) ];
       }
-      // removeAttrs args [ "nixpkgs" "nixos" "id" "configuration" "parameters" "shared" "toolbox" ]
+      // removeAttrs args [ "nixpkgs" "nixos" "id" "configuration" "copy" "parameters" "shared" "toolbox" ]
       // {
         inherit system lib;
       }
@@ -52,6 +55,7 @@ let
   container = import ./mkContainer.nix {
     inherit lib pkgs system id;
     read = reader.import;
+    readNixpkgs = reader.nixpkgs;
     evalConfig = import (modules + "/nixos/lib/eval-config.nix");
     # What packages of another making ask of NixOS' modules.
     extraModules = lib.optional (nixos != null && builtins.pathExists (tree + "/guest.nix")) (tree + "/guest.nix");

@@ -7,7 +7,8 @@
   toolbox,
   # capabilities that the container keeps
   caps,
-  # services that wait for the network, beyond those that say so
+  # services that wait for the network, beyond those that say so; the guest's own configuration
+  # may name some too
   waiting,
   # whether it has a D-Bus
   dbus,
@@ -71,6 +72,11 @@ let
     '';
 in
 {
+  options.systemdDeps = lib.mkOption {
+    type = lib.types.listOf lib.types.str;
+    default = [ ];
+    description = "Services that start only when the network is ready, as a declaration's `systemdDeps`.";
+  };
   options.systemd.services = lib.mkOption {
     type = lib.types.attrsOf (
       lib.types.submodule (
@@ -84,6 +90,7 @@ in
 
   config = mkMerge [
     {
+      systemdDeps = waiting;
       boot.isContainer = true;
       # The closure does not depend on the id: the container's name is given at its start.
       # This one is for modules that write a name into a file, where none would be an error.
@@ -190,7 +197,7 @@ in
           };
         };
       }
-      // lib.genAttrs waiting (_: {
+      // lib.genAttrs config.systemdDeps (_: {
         requires = [ "nixunits-wait.service" ];
         after = [ "nixunits-wait.service" ];
       });

@@ -3,11 +3,12 @@
 #   lib, evalConfig   nixpkgs' library and nixos/lib/eval-config.nix (or trees of that shape)
 #   pkgs              the packages that the declaration, and by default its guest, gets
 #   id, properties    the container's id, and its parameters as a set
-#   declaration       a set, or a function of { pkgs, lib, properties, id, config, … } to one
+#   declaration       a set, or a function of { pkgs, lib, properties, id, config, self_config, … }
+#                     to one
 #   file              where it comes from, for messages
 #   extraModules      what is part of every guest beside the profile
 #   toolbox           a package with bin/nixunits for the guest, or null
-#   read              how the declaration's files are imported (see trace.nix)
+#   read, readNixpkgs how the declaration's files, and a nixpkgs of its own, are read (see trace.nix)
 #   base              whether this is the base that containers share: it has no parameters, and
 #                     says when it is asked for them
 #   shared            systems known to be the same whatever the parameters are, by their shape
@@ -32,6 +33,7 @@
   base ? false,
   shared ? null,
   read ? import,
+  readNixpkgs ? lib.id,
 }:
 let
   evaluate =
@@ -39,7 +41,10 @@ let
     let
       toModule = import ./declaration.nix {
         inherit lib read;
-        arguments = _: { inherit lib pkgs properties id; };
+        arguments = _: {
+          inherit lib pkgs properties id;
+          self_config = guest.config;
+        };
       };
       outer = lib.evalModules {
         specialArgs = { inherit id; };
@@ -48,13 +53,26 @@ let
           (toModule file declaration)
         ];
       };
-      inherit (outer) config;
+      tree = outer.config.nixpkgs;
+      parts =
+        if tree == null then
+          { inherit lib pkgs evalConfig extraModules; }
+        else
+          import ./parts.nix {
+            inherit system;
+            tree = readNixpkgs tree;
+          };
+      guest = import ./system.nix (
+        parts
+        // {
+          inherit system toolbox;
+          inherit (outer) config;
+        }
+      );
     in
     {
       inherit (outer) config options;
-      guest = import ./system.nix {
-        inherit lib evalConfig pkgs system config toolbox extraModules;
-      };
+      inherit guest;
     };
 
   watch = builtins.trace "nixunits looks at the parameters";

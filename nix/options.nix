@@ -318,6 +318,13 @@ in
       example = lib.literalExpression ''{ services.httpd.enable = true; system.stateVersion = "25.11"; }'';
       description = "What the container is inside: a NixOS module (a set, a function or a file).";
     };
+    nixpkgs = maybe (types.nullOr types.path) {
+      example = lib.literalExpression "builtins.fetchTarball { url = …; sha256 = …; }";
+      description = ''
+        The nixpkgs that the system inside is made of: modules, library and packages. null: that
+        of the build (`nixunits build -p`), or of the NixOS host.
+      '';
+    };
     specialArgs = mkOption {
       type = types.attrsOf types.raw;
       default = { };
@@ -341,6 +348,11 @@ in
       '';
     };
 
+    boot.isContainer = mkOption {
+      type = types.enum [ true ];
+      default = true;
+      description = "That it is a container, for declarations that say so.";
+    };
     autoStart = flag false {
       description = "Whether the container is started when the host is.";
     };

@@ -4,7 +4,7 @@
 # see later that one of them changed. Every file of the user's is evaluated with a
 # builtins of our own (builtins.scopedImport), whose functions say what they read:
 #
-#     trace: nixunits read: KIND /absolute/path      KIND: file, dir, exists, path
+#     trace: nixunits read: KIND /absolute/path      KIND: file, dir, exists, path, nixpkgs
 #
 # So is nixpkgs' library, since it reads for whoever calls it: directories in lib.filesystem
 # and lib.fileset, sources in lib.cleanSource, modules in lib.evalModules.
@@ -16,6 +16,8 @@
   foreign ? [ ],
   # The one among them that reads for the user: its files are not told, what they read is.
   library ? null,
+  # Where the user's files are a copy of what was below /.
+  copy ? null,
 }:
 let
   inherit (builtins)
@@ -86,4 +88,12 @@ let
 in
 {
   import = traced;
+  # A nixpkgs that the user names: what is read of it is nobody's own file, and not in a copy.
+  nixpkgs =
+    path:
+    let
+      p = toString path;
+      original = if copy != null && below p copy then /. + substring (stringLength copy) (-1) p else path;
+    in
+    builtins.trace "nixunits read: nixpkgs ${toString original}" original;
 }

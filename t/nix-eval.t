@@ -205,6 +205,22 @@ for config in '{ environment.etc.x.text = "y"; }' '{ lib, pkgs, config, ... }: {
 done
 run declared '{ specialArgs.word = "y"; config = { word, ... }: { environment.etc.x.text = word; }; }' document.system
 succeeds 'specialArgs reach the modules of config'
+gives '{ self_config, ... }: { extra = self_config.networking.hostName; config.networking.hostName = "inside"; }' extra '"inside"' \
+	'self_config is the system inside'
+# A nixpkgs of the declaration's own.
+mkdir "$T/named" && cp -r "$REPO/nix/debian" "$T/named/nixpkgs" && mv "$T/named/nixpkgs/default.nix" "$T/named/nixpkgs/debian.nix"
+sed -i 's/default = "Debian"/default = "Another"/' "$T/named/nixpkgs/nixos/modules/misc/version.nix"
+echo "args: import ./debian.nix (args // { dpkg = $GOLDEN/dpkg.json; }) // { origin = \"another\"; }" >"$T/named/nixpkgs/default.nix"
+echo '{ nixpkgs = ./nixpkgs; config = { pkgs, ... }: { networking.hostName = pkgs.origin; }; network.hosts = true; }' >"$T/named/config.nix"
+run evaluate "$T/named/config.nix" document
+is "$(printf '%s' "$out" | jq -c '[.os.name, .network.hosts]')" '["Another","127.0.0.1 localhost\n::1 localhost\n127.0.0.2 another\n"]' \
+	'nixpkgs: the modules are from there, and the packages'
+is "$(printf '%s\n' "$err" | said | grep -v ' /etc/' | sort)" "file $T/named/config.nix
+nixpkgs $T/named/nixpkgs" 'and it is told where that is'
+mkdir "$T/copy" && mv "$T/named" "$T/real" && mkdir -p "$T/copy$T" && cp -r "$T/real" "$T/copy$T/named" && rm -r "$T/copy$T/named/nixpkgs" && mv "$T/real" "$T/named"
+is "$(evaluate "$T/copy$T/named/config.nix" document --argstr copy "$T/copy" 2>/dev/null | jq -r .os.name)" Another \
+	'a copy of the declaration has it from where it was'
+refuses '{ nixpkgs = /nowhere; }' os 'nixpkgs: /nowhere: not a nixpkgs'
 gives '{ imports = [ { bind = "/a"; } ({ properties, ... }: { bind = [ "/b" ]; }) ]; bind = "/c"; }' bind '[
 	{"source": "/b", "target": "/b", "readOnly": false}, {"source": "/a", "target": "/a", "readOnly": false},
 	{"source": "/c", "target": "/c", "readOnly": false}]' 'a declaration imports declarations'
@@ -222,6 +238,35 @@ succeeds 'a configuration and overlays of nixpkgs'
 echo '{"name": {"first": "x"}}' >"$T/parameters.json"
 run declared '{ properties, ... }: { extra = properties.name.first; }' document.extra --argstr parameters "$T/parameters.json"
 is "$out" '"x"' 'properties are the parameters'
+
+# Every option as the first versions of nixunits had it: each a string where it was one.
+cat >"$T/first.nix" <<-X
+	{ pkgs, properties, lib, config, id, self_config, ... }: {
+	  autoStart = true;
+	  bind = [ "/srv/logs:/var/log/service" ];
+	  boot.isContainer = true;
+	  caps_allow = [ "CAP_NET_ADMIN" ];
+	  specialArgs.word = "y";
+	  config = { systemdDeps = [ "x" ]; systemd.services.x.script = "true"; networking.hostName = "first"; };
+	  extra = "echo \${self_config.networking.hostName}";
+	  nspawnArgs = [ "--drop-capability=CAP_SYS_CHROOT" ];
+	  nixpkgs = $T/named/nixpkgs;
+	  network = {
+	    interfaces = {
+	      veth = { ip4 = "10.0.0.2/31"; hostIp4 = "10.0.0.3/31"; ip6 = ""; hostIp6 = ""; ovs = { }; macvlan = null; };
+	      lan = { ip4 = "10.1.0.2/24"; ovs = { bridge = "br0"; vlan = 0; }; macvlan = { ip4 = "10.1.0.3/24"; ip6 = ""; vrid = "7"; }; };
+	    };
+	    ip4route = "10.1.0.1"; ip6route = ""; netns_path = ""; nft = "";
+	  };
+	  preCheckNetReadyScript = null;
+	  sysctl = "";
+	}
+X
+run evaluate "$T/first.nix" document --argstr toolbox "$REPO/build/nixunits"
+is "$(printf '%s' "$out" | jq -c '[.autoStart, .bind[0].target, .caps, .extra, .nspawnArgs, .sysctl, .readyCheck, .network.netns, .network.routes.ip4,
+	.network.interfaces.lan.ovs, .network.interfaces.lan.macvlan, .network.interfaces.veth.kind]')" \
+	'[true,"/var/log/service",["CAP_NET_ADMIN"],"echo first",["--drop-capability=CAP_SYS_CHROOT"],{},null,null,"10.1.0.1",{"bridge":"br0","trunks":[],"vlan":null},{"ip4":["10.1.0.3/24"],"ip6":[],"vrid":7},"veth"]' \
+	'a declaration of the first versions means the same'
 
 # Refusals, by name.
 refuses '{ capsAllow = [ ]; }' '' 'The option `capsAllow.*does not exist'
@@ -442,6 +487,8 @@ is "$(instantiate -E "let r = import $REPO/nix/relax.nix { lib = import $REPO/ni
 	map (x: x.directive) (builtins.filter (x: x.why or \"\" == \"\") r)")" '[]' 'each has its reason'
 is "$(guest '{ systemdDeps = "x"; config.systemd.services.x.script = "true"; }' 'c.guest.config.systemd.services.x.after')" \
 	'["nixunits-wait.service"]' 'systemdDeps wait for the network'
+is "$(guest '{ config = { systemdDeps = [ "x" ]; systemd.services.x.script = "true"; }; }' 'c.guest.config.systemd.services.x.requires')" \
+	'["nixunits-wait.service"]' 'so do those that the config names'
 is "$(guest '{ config.networking.hostName = "own"; }' 'c.guest.config.environment.etc.hostname.enable')$(
 	guest '{ }' 'c.guest.config.environment.etc.hostname.enable')" truefalse \
 	'a name of its own is the guest'"'"'s, if it declares one'

@@ -99,11 +99,28 @@ d /var/lib/nixunits/containers 0755 root root -' 'the directories are made'
 	host_sh 'ln -s "$1" /etc/nixunits/other.json' "$out"
 	is "$(host jq -r .os.name /etc/nixunits/other.json /etc/nixunits/web2.json)" 'Another
 Debian' 'of the modules that are there; the others are of the host'\''s'
-	is "$(host jq -r .extra /etc/nixunits/other.json)" '# other of another' 'whose declaration is given those packages'
+	is "$(host jq -r .extra /etc/nixunits/other.json)" "# other of the host's, inside Another" \
+		'whose declaration is given the packages of the host, and the system inside'
 	run host nixunits start other
 	succeeds 'and starts'
 	is "$(host nixunits shell other -- cat /etc/from)" another 'with packages from there'
 	host nixunits stop other
+	# And one that is built by hand, whose nixpkgs lies beside its declaration.
+	host_sh 'mkdir /root/own; cp -r /root/another /root/own/nixpkgs'
+	host_put /root/own/config.nix <<-'X'
+		{ nixpkgs = ./nixpkgs; config = { pkgs, ... }: { environment.etc.from.text = pkgs.origin; }; }
+	X
+	run host_sh 'cd /root/own; nixunits build -q -s -i own -n config.nix -p debian'
+	succeeds 'a unit of a nixpkgs that its declaration names is built, and starts'
+	is "$(host nixunits shell own -- cat /etc/from)" another 'with packages from there'
+	is "$(host_sh 'cd /var/lib/nixunits/containers/own/current/declaration; find root -type f')" root/own/config.nix \
+		'of which its generation has no copy'
+	like "$(host nixunits build own 2>&1)" 'unchanged' 'nothing has changed'
+	host_sh 'sed -i "s/\"another\"/\"yet another\"/" /root/own/nixpkgs/default.nix'
+	run host nixunits build -r own
+	like "$err" '/root/own/nixpkgs/default.nix changed' 'a change of that nixpkgs is one of the unit'
+	is "$(host nixunits shell own -- cat /etc/from)" 'yet another' 'which is built again without its declaration'
+	host nixunits delete -q -f -r own
 
 	run host nixunits stop web2
 	succeeds 'it stops'

@@ -12,30 +12,34 @@ let
   units = config.nixunits;
   names = lib.attrNames units;
 
-  isHosts = tree: toString tree == toString pkgs.path;
-  packages =
-    tree:
-    if isHosts tree then
-      pkgs
+  inherit (pkgs.stdenv.hostPlatform) system;
+
+  # What a unit is made of.
+  parts =
+    unit:
+    if unit.nixpkgs == null || toString unit.nixpkgs == toString pkgs.path then
+      {
+        inherit lib pkgs;
+        evalConfig = import (pkgs.path + "/nixos/lib/eval-config.nix");
+      }
     else
-      import tree {
-        inherit (pkgs.stdenv.hostPlatform) system;
-        config = { };
-        overlays = [ ];
+      import ../parts.nix {
+        inherit system;
+        tree = unit.nixpkgs;
       };
 
   toModule = import ../declaration.nix {
     inherit lib;
     arguments = unit: {
-      inherit lib;
+      inherit lib pkgs;
       inherit (unit) id properties;
-      pkgs = packages unit.nixpkgs;
+      self_config = unit.guest.config;
     };
   };
   unitType =
     types.coercedTo types.raw (toModule null) (
       types.submodule (
-        { name, ... }:
+        { name, config, ... }:
         {
           imports = [ ../options.nix ];
           options.properties = mkOption {
@@ -47,11 +51,18 @@ let
               imports can't depend on them.
             '';
           };
-          options.nixpkgs = mkOption {
-            type = types.path;
-            default = pkgs.path;
-            defaultText = lib.literalExpression "pkgs.path";
-            description = "The nixpkgs that the container is made of: by default, the host's.";
+          options.guest = mkOption {
+            type = types.raw;
+            internal = true;
+            readOnly = true;
+            default = import ../system.nix (
+              parts config
+              // {
+                inherit system config;
+                inherit (cfg) toolbox;
+              }
+            );
+            description = "The evaluated system inside.";
           };
           config._module.args.id = name;
         }
@@ -63,19 +74,9 @@ let
 
   document =
     unit:
-    let
-      tree = unit.nixpkgs;
-      guest = import ../system.nix {
-        lib = if isHosts tree then lib else import (tree + "/lib");
-        pkgs = packages tree;
-        inherit (pkgs.stdenv.hostPlatform) system;
-        evalConfig = import (tree + "/nixos/lib/eval-config.nix");
-        config = unit;
-        inherit (cfg) toolbox;
-      };
-    in
     import ../unit.nix {
-      inherit lib pkgs guest;
+      inherit lib pkgs;
+      inherit (unit) guest;
       config = unit;
     };
   # Checked when the host is built, and not when the container starts; what the document names

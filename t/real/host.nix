@@ -54,10 +54,9 @@ lib.evalModules {
             autoStart = true;
           };
           other =
-            { pkgs, id, ... }:
-            {
-              inherit nixpkgs;
-              extra = "# ${id} of ${pkgs.origin or "the host's"}";
+            { pkgs, id, self_config, ... }:
+            pkgs.lib.recursiveUpdate { inherit nixpkgs; } {
+              extra = "# ${id} of ${pkgs.origin or "the host's"}, inside ${self_config.system.nixos.distroName}";
               config = { pkgs, ... }: { environment.etc.from.text = pkgs.origin or "the host's"; };
             };
         } without;
