@@ -4,17 +4,21 @@
 # `nix run …#portable` does to a host.
 . "$(dirname "$0")/lib/host.sh"
 
-# of OUTPUT [FUNCTION] - what that, or the function of it, evaluates to
-of() {
-	host nix --extra-experimental-features 'nix-command flakes' eval --impure --json --no-write-lock-file \
-		--override-input nixpkgs path:/root/nixpkgs "path:/root/nixunits#$1" ${2:+--apply "$2"} 2>"$T/of" || tail -n 3 "$T/of" >&2
+# flake COMMAND NIXPKGS OUTPUT [ARG...]
+flake() {
+	local command="$1" nixpkgs="$2" output="$3"
+	shift 3
+	host nix --extra-experimental-features 'nix-command flakes' $command --impure --no-write-lock-file \
+		--override-input nixpkgs "path:$nixpkgs" "path:/root/nixunits#$output" "$@"
 }
+# of OUTPUT [FUNCTION] - what that, or the function of it, evaluates to
+of() { flake 'eval --json' /root/nixpkgs "$1" ${2:+--apply "$2"} 2>"$T/of" || tail -n 3 "$T/of" >&2; }
 instantiated() {
 	host nix-instantiate --eval --strict --json -E "let n = import /root/nixunits { pkgs =
 		import /src/nix/debian { dpkg = /root/nixpkgs/dpkg.json; }; }; in $1" 2>"$T/of" || tail -n 3 "$T/of" >&2
 }
 
-flake() {
+outputs() {
 	host_sh 'mkdir -p /etc/nix /root/nixunits /root/nixpkgs; cp /src/t/real/nix.conf /etc/nix/
 		cd /src; cp -r default.nix flake.nix flake.lock Makefile LICENSE applets lib man nix /root/nixunits/
 		cp -r nix/debian t/real/flake.nix /root/nixpkgs/; t/real/index | jq ". + {\"libmnl-dev\": .libc6, \"libcjson-dev\": .libc6, mandoc: .libc6}" >/root/nixpkgs/dpkg.json'
@@ -46,27 +50,28 @@ flake() {
 		'[true,"init"]' 'mkContainer too'
 
 	# The binary of this test is the static one that a nixpkgs would have built.
-	run host nix-build --no-out-link -E 'let pkgs = import /src/nix/debian { dpkg = /root/nixpkgs/dpkg.json; }; in
-		import /root/nixunits/nix/portable.nix { inherit pkgs; nixunits-static = pkgs.runCommandLocal "nixunits-static" { }
-			"install -D ${/src/build/nixunits} $out/bin/nixunits"; }'
-	succeeds 'portable builds'
-	portable=$out/bin/nixunits-portable
+	host_sh 'cp -r /root/nixpkgs /root/with; cp /src/build/nixunits /root/with/'
+	portable() { flake run /root/with portable "$@"; }
 	installed() { host_sh 'find /usr/local /etc/systemd -name "*nixunits*" -o -name "nu-*" | sort'; }
 	before=$(installed)
-	run host "$portable"
-	succeeds 'it installs'
+	run portable
+	succeeds 'nix run …#portable installs'
 	like "$(installed)" '^/usr/local/lib/systemd/system/nixunits@.service$' 'with the unit'
 	like "$(installed)" '^/usr/local/bin/nu-status$' 'and the commands'
 	is "$(host systemctl show -P LoadState nixunits@x)" loaded 'systemd knows it'
-	run host "$portable"
-	like "$status $err" '^0 .*is installed, nothing to do' 'again, and nothing changes'
+	run portable
+	like "$status$err" '^nu-install: .*is installed, nothing to do' 'again, and nothing changes'
+	run portable -- --uninstall
+	succeeds 'it uninstalls'
+	is "$(installed)" "$before" 'and nothing is left'
+	portable 2>/dev/null
 	host_sh 'rm -rf /nix'
 	is "$(host nixunits list)$(host nixunits --version)" "$("$REPO/build/nixunits" --version)" \
 		'what is installed needs no nix store'
 	run host nixunits install --uninstall
-	succeeds 'it is uninstalled'
+	succeeds 'and uninstalls itself'
 	is "$(installed)" "$before" 'and nothing is left'
 }
 
-each_suite flake
+each_suite outputs
 done_testing
