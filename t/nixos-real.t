@@ -56,6 +56,8 @@ kept out' 'a sandboxed service runs as its user, writes where it may and nowhere
 		'no D-Bus, logind, getty, udevd, nscd, oomd or resolved'
 	is "$(inside sh -c 'ls /run/current-system/sw/bin | grep -xE "jq|inotifywait|nix"')" '' \
 		'no jq, inotify-tools or nix'
+	is "$(host_sh 'grep -E -- "-(jq|inotify-tools)(-|$)" /var/lib/nixunits/containers/many/current/closure || true')" '' \
+		'and not one of the first two anywhere in the closure'
 	note "$(inside ps -e -o comm= | sort | uniq -c | tr -s ' \n' ' ,')"
 	note "$(host_sh 's=/var/lib/nixunits/store/default/root; cd $s/nix/var/nix/gcroots/nixunits; set -- $(ls)
 		echo closure: $(nix-store --option build-users-group "" --store $s -qR $(readlink $1) | sed "s,^,$s," | xargs du -sc | tail -n 1) KiB')"
