@@ -114,9 +114,12 @@ active' 'a service is ready when it says so on the bus'
 	like "$(part .rules)" 'NM_UNMANAGED' 'the udev rule is there'
 	is "$(part '.extraRules | map(select(.groups == ["nixunits"])) | length')" 1 "and sudo's"
 	# switch-to-configuration(8) stops what has no file any more.
-	files() {
+	built() {
 		run host nix-build --no-out-link --arg tree /var/tmp/tree --arg dpkg /root/dpkg.json \
-			--argstr toolbox /usr/local/bin/nixunits "$@" -A files /src/t/real/nixos-host.nix
+			--argstr toolbox /usr/local/bin/nixunits "$@" /src/t/real/nixos-host.nix
+	}
+	files() {
+		built -A files "$@"
 		host_sh 'cd "$1"; for f in nixunits@*; do [ -f "$f" ] && echo "$f"; done; ls nixunits@web2.service.d' "$out" | tr '\n' ' '
 	}
 	host_sh 'mkdir -p /etc/nix; cp /src/t/real/nix.conf /etc/nix/; mkdir -p /nix /var/nix; mount --bind /var/nix /nix'
@@ -124,6 +127,20 @@ active' 'a service is ready when it says so on the bus'
 		'a unit has a file of its own, and the drop-in'
 	is "$(files --arg without '[ "other" ]')" 'nixunits@.service nixunits@web2.service overrides.conf ' \
 		'without its declaration the file is gone'
+	built -A web2
+	succeeds 'the document of one is built, and its system'
+	host_sh 'mkdir -p /etc/nixunits; ln -s "$1" /etc/nixunits/web2.json' "$out"
+	unit=web2
+	run host nixunits start web2
+	succeeds 'it starts'
+	is "$(host nixunits status web2 -o json | jq -c '[.in_nixos, .status, .os]')" '[true,"started","NixOS"]' \
+		'as one of the NixOS host'
+	like "$(page http://192.168.20.2/)" '<h1>It runs' 'and serves'
+	eventually 20 settled
+	is "$(inside systemctl is-system-running)" running 'no unit failed'
+	run host nixunits check web2
+	succeeds 'what runs is what is declared'
+	host nixunits stop web2
 }
 
 each_suite services

@@ -11,7 +11,8 @@ let
   pkgs = import ../../nix/debian {
     inherit lib dpkg;
     system = builtins.currentSystem;
-  } // { path = tree; };
+    overlays = [ (_: _: { path = tree; }) ];
+  };
   inherit
     (import (tree + "/nixos/lib/eval-config.nix") {
       system = builtins.currentSystem;
@@ -29,12 +30,15 @@ let
           nixunits = removeAttrs {
             web2 = {
               imports = [ ../../nix/examples/quickstart/web_default.nix ];
-              properties.ip4 = "192.168.20.2/31";
+              properties = lib.importJSON ../../nix/examples/quickstart/web2.json;
               autoStart = true;
               systemdDeps = [ "httpd" ];
-              config.services.httpd.adminAddr = "webmaster@example.org";
+              config = {
+                imports = [ ../../nix/debian/guest.nix ];
+                services.httpd.adminAddr = "webmaster@example.org";
+              };
             };
-            other = { lib, ... }: { imports = lib.optional true { }; };
+            other = { lib, ... }: { imports = lib.optional true { config = ../../nix/debian/guest.nix; }; };
           } without;
           virtualisation.vswitch.enable = true;
           system.stateVersion = "24.11";
@@ -48,6 +52,7 @@ in
 {
   failed = map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
   documents = lib.mapAttrs (_: f: "${f.source}") (ours config.environment.etc);
+  web2 = config.environment.etc."nixunits/web2.json".source;
   units = lib.mapAttrs (_: u: u.text) (ours config.systemd.units);
   wants = lib.mapAttrs (_: u: u.wantedBy) (ours config.systemd.units);
   # systemd's directory, as a switch compares it with that of the running system
