@@ -22,6 +22,11 @@
 #define ARCH AUDIT_ARCH_RISCV64
 #endif
 
+/* The same on all architectures; not every musl has a name for it. */
+#ifndef SYS_quotactl_fd
+#define SYS_quotactl_fd 443
+#endif
+
 #define ALWAYS (-1) /* no capability is for it */
 
 /* After what systemd-nspawn leaves out of its own list of permitted calls. */
