@@ -11,15 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A relative path would mean something else in every process that gets it. */
+/* A relative path would mean something else in every process that gets it, and what follows
+ * a "?" to nix are options of a store. */
 static const char *root_dir(const char *variable, const char *otherwise)
 {
 	const char *dir = getenv(variable);
 
 	if (!dir || !*dir)
 		return otherwise;
-	if (dir[0] != '/' || strpbrk(dir, "\n\""))
-		die(NU_USAGE, "%s=%s: expected an absolute path", variable, quoted(dir));
+	if (dir[0] != '/' || strpbrk(dir, "\n\"?"))
+		die(NU_USAGE, "%s=%s: expected an absolute path without quotes and \"?\"", variable, quoted(dir));
 	return dir;
 }
 

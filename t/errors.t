@@ -104,6 +104,8 @@ errors() {
 	refused 2 'nobody is there to ask' 'delete without -f and without a terminal' \
 		sh -c 'mkdir -p /var/lib/nixunits/containers/web8; nixunits delete web8 </dev/null; s=$?; rmdir /var/lib/nixunits/containers/web8; exit $s'
 	refused 2 'NIXUNITS_DIR=.*absolute path' 'a relative state directory' env NIXUNITS_DIR=x nixunits list
+	refused 2 'NIXUNITS_DIR="/srv/a[?]b": expected' 'one whose end nix would take for options' \
+		env NIXUNITS_DIR='/srv/a?b' nixunits list
 	refused 2 'unknown option' 'an unknown option' nixunits start --nope web2
 
 	# Not root: nothing but messages, and evaluation.
@@ -218,9 +220,9 @@ errors() {
 	is "$status" 1 'no space left: exit code 1'
 	like "$err" '[Nn]o space left|disk is full|database or disk is full' 'and says so'
 	not_ok 'no half generation' host_sh 'ls -A /srv/small/nixunits/containers/* 2>/dev/null | grep .'
-	host mount -o remount,size=20m /srv/small
+	host mount -o remount,size=50m /srv/small
 	run host env NIXUNITS_DIR=/srv/small/nixunits $b -n /root/t/web_default.nix -j /root/t/web2.json
-	like "$err" 'No space left on device' 'nor is there any for what is built'
+	like "$err" 'No space left on device|disk is full' 'nor is there any for what is built'
 	like "$err" '^nu-build: web2: base: nix-build failed' 'which is no fault of the configuration'
 	unlike "$err" 'web2: evaluating' 'so that nothing is built without a base'
 	# And none at all.
