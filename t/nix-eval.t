@@ -254,7 +254,7 @@ cat >"$T/first.nix" <<-X
 	  network = {
 	    interfaces = {
 	      veth = { ip4 = "10.0.0.2/31"; hostIp4 = "10.0.0.3/31"; ip6 = ""; hostIp6 = ""; ovs = { }; macvlan = null; };
-	      lan = { ip4 = "10.1.0.2/24"; ovs = { bridge = "br0"; vlan = 0; }; macvlan = { ip4 = "10.1.0.3/24"; ip6 = ""; vrid = "7"; }; };
+	      lan = { ip4 = "10.1.0.2/24"; ovs = { bridge = "br0"; vlan = 10; }; macvlan = { ip4 = "10.1.0.3/24"; ip6 = ""; vrid = "7"; }; };
 	    };
 	    ip4route = "10.1.0.1"; ip6route = ""; netns_path = ""; nft = "";
 	  };
@@ -265,7 +265,7 @@ X
 run evaluate "$T/first.nix" document --argstr toolbox "$REPO/build/nixunits"
 is "$(printf '%s' "$out" | jq -c '[.autoStart, .bind[0].target, .caps, .extra, .nspawnArgs, .sysctl, .readyCheck, .network.netns, .network.routes.ip4,
 	.network.interfaces.lan.ovs, .network.interfaces.lan.macvlan, .network.interfaces.veth.kind]')" \
-	'[true,"/var/log/service",["CAP_NET_ADMIN"],"echo first",["--drop-capability=CAP_SYS_CHROOT"],{},null,null,"10.1.0.1",{"bridge":"br0","trunks":[],"vlan":null},{"ip4":["10.1.0.3/24"],"ip6":[],"vrid":7},"veth"]' \
+	'[true,"/var/log/service",["CAP_NET_ADMIN"],"echo first",["--drop-capability=CAP_SYS_CHROOT"],{},null,null,"10.1.0.1",{"bridge":"br0","trunks":[],"vlan":10},{"ip4":["10.1.0.3/24"],"ip6":[],"vrid":7},"veth"]' \
 	'a declaration of the first versions means the same'
 
 # Refusals, by name.
