@@ -196,7 +196,8 @@ static void note_lack(struct nix *nix, const char *text)
 {
 	static const char *const lacks[] = { "No space left on device", "disk is full",
 					     "Disk quota exceeded", "Cannot allocate memory",
-					     "unable to download", "out of memory" };
+					     "unable to download", "out of memory",
+					     "signal 9 (Killed)" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lacks); i++)
 		nix->starved = nix->starved || strstr(text, lacks[i]);
