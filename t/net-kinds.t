@@ -8,7 +8,7 @@ REPO=$(cd "$(dirname "$0")/.." && pwd)
 N=$REPO/build/nixunits
 [ -x "$N" ] || bail_out "$N is not built"
 [ "$(id -u)" = 0 ] || lacking 'needs root, for network namespaces'
-need ip ping jq nft ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl
+need ip ping jq nft strace ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl
 [ -c /dev/net/tun ] || lacking 'no /dev/net/tun, for the userspace datapath'
 
 H=nkH$$ C=nkC$$ D=nkD$$ E=nkE$$
@@ -751,4 +751,34 @@ if [ -x "$REPO/build/unit/netundo" ]; then
 else
 	skip 'make units has not been run' 'what was done is undone'
 fi
+
+# ---- killed at every point: before each message, and each program that is run ----
+
+with_addr() {
+	ip -n $H link show up0 >/dev/null 2>&1 || uplink
+	ip -n $H addr replace 10.3.0.9/24 dev up0
+	ip -n $H route replace 10.33.0.0/16 via 10.3.0.1
+	state
+}
+before=$(with_addr) killed=0
+for call in sendto clone clone3 vfork; do
+	n=0
+	while n=$((n + 1)); do
+		in_host strace -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n \
+			"$N" net up --netns /run/netns/$C - <"$T/all.json" >/dev/null 2>&1
+		last=$?
+		net up all $C
+		[ "$status" = 0 ] || fail "killed at $call $n, then up: $err"
+		net check all $C
+		[ "$status:$out" = 0: ] || fail "killed at $call $n, then up: check finds $out $err"
+		net down all $C
+		ip netns exec $C nft flush ruleset
+		ip netns exec $C sysctl -qw net.ipv4.ip_forward=0
+		now=$(with_addr)
+		[ "$now" = "$before" ] || is "$now" "$before" "killed at $call $n, up and down: the host"
+		[ $last = 137 ] || break
+		killed=$((killed + 1))
+	done
+done
+ok "killed at $killed points, the next up completes it, and down leaves nothing" test $killed -gt 10
 done_testing

@@ -128,8 +128,8 @@ router() {
 	is "$(host ovs-vsctl get Port nu-router1_wan tag)" 357 'indeed'
 
 	was=$(leader)
-	host systemctl kill -s KILL nixunits@router1
-	ok 'killed, it is started again by systemd' eventually 40 other_leader "$was"
+	host systemctl kill --kill-whom=main -s KILL nixunits@router1
+	ok 'its systemd-nspawn killed, it is started again by systemd' eventually 40 other_leader "$was"
 	ok 'with traffic' eventually 20 pings inner 70.0.0.3
 	run host nixunits net check router1
 	is "$status:$out$err" 0: 'and its whole network'
