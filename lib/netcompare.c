@@ -6,6 +6,7 @@
 
 #include "net.h"
 #include "netforward.h"
+#include "netmsg.h"
 #include "netsysctl.h"
 #include "util.h"
 
@@ -66,6 +67,19 @@ static void compare_addrs(struct session *s, const struct net_op *set)
 		net_plan_add(&s->todo, &op);
 		p->end[set->end].again[v[i].addr.family == AF_INET] = true;
 	}
+}
+
+/* Where none is declared, the one that the link was made with. (A VLAN has its parent's, a link
+ * of the host's its own.) */
+static void expect_mac(const struct session *s, struct net_op *op)
+{
+	if (op->has_mac || !op->iface || (op->where == NET_CONTAINER && container_may_add(s->u)))
+		return;
+	if (op->end != NET_END_MACVLAN &&
+	    (op->iface->kind == IFACE_HOST || op->iface->kind == IFACE_VLAN))
+		return;
+	netmsg_stable_mac(s->u->id, op->link, op->mac);
+	op->has_mac = true;
 }
 
 /* Reduces op->set to what differs; true if anything does. */
@@ -356,6 +370,7 @@ static int is_missing(struct session *s, struct net_op *op, struct err *e)
 		if (end->fresh)
 			return 1;
 		compare_addrs(s, op);
+		expect_mac(s, op);
 		return link_differs(s, op);
 	case NET_ADDR_ADD: {
 		const struct live_addr *a = live_addr(&s->live[op->where], op->index, &op->addr);

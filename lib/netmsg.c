@@ -12,15 +12,14 @@
 #include "sha256.h"
 #include "util.h"
 
-/* A MAC that stays the same from start to start, on this host: other hosts' caches
- * keep true, and udev, which gives a random MAC another, leaves a chosen one. */
-static void stable_mac(const char *id, const char *link, unsigned char mac[6])
+void netmsg_stable_mac(const char *id, const char *link, unsigned char mac[6])
 {
+	static char machine[64];
 	unsigned char digest[32];
-	char machine[64] = "";
 	struct sha256 sha;
 
-	file_peek("/etc/machine-id", machine, sizeof(machine));
+	if (!*machine)
+		file_peek("/etc/machine-id", machine, sizeof(machine));
 	sha256_init(&sha);
 	sha256_add_str(&sha, "nixunits mac");
 	sha256_add_str(&sha, machine);
@@ -40,7 +39,7 @@ static void put_mac(const struct session *s, const struct net_op *op, const char
 	if (op->has_mac)
 		memcpy(mac, op->mac, sizeof(mac));
 	else
-		stable_mac(s->u->id, link, mac);
+		netmsg_stable_mac(s->u->id, link, mac);
 	mnl_attr_put(h, IFLA_ADDRESS, sizeof(mac), mac);
 }
 

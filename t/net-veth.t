@@ -103,6 +103,14 @@ mac=$(ip -n $C -j link show b-with.dot | jq -r '.[0].address')
 net down wide
 net up wide
 is "$(ip -n $C -j link show b-with.dot | jq -r '.[0].address')" "$mac" 'a MAC stays the same'
+host_mac=$(ip -n $H -j link show nu-wide_a | jq -r '.[0].address')
+ip -n $C link set b-with.dot address 02:00:00:00:00:99
+ip -n $H link set nu-wide_a address 02:00:00:00:00:98
+net check wide
+is "$status $out" "1 host: nu-wide_a: mac: declared \"$host_mac\", live \"02:00:00:00:00:98\"
+container: b-with.dot: mac: declared \"$mac\", live \"02:00:00:00:00:99\"" 'check: another is a difference'
+net up wide
+is "$out $(ip -n $C -j link show b-with.dot | jq -r '.[0].address')" "wide: 2 of 17 operations done $mac" 'up repairs'
 net down wide
 
 # ---- static routes ----
