@@ -262,6 +262,7 @@ static int check_macs(const struct unit *u, struct err *e)
 {
 	autofree const struct iface **v = xalloc(u->net.n_ifaces * sizeof(*v));
 	size_t n = 0;
+	char text[18];
 
 	for (size_t i = 0; i < u->net.n_ifaces; i++)
 		if (u->net.ifaces[i].has_mac)
@@ -269,7 +270,8 @@ static int check_macs(const struct unit *u, struct err *e)
 	qsort(v, n, sizeof(*v), mac_order);
 	for (size_t i = 1; i < n; i++)
 		if (mac_order(&v[i - 1], &v[i]) == 0)
-			return bad(v[i], e, "the same mac as interface %s", v[i - 1]->name);
+			return bad(v[i], e, "mac %s: also that of interface %s", mac_text(v[i]->mac, text),
+				   v[i - 1]->name);
 	return 0;
 }
 

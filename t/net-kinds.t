@@ -104,8 +104,18 @@ ok 'across the router, v4' eventually 10 pings $D 70.0.0.3
 ok 'v6' eventually 10 pings $D 2001:bc8::ffff:ffff:ffff:fffe
 ip netns exec $C sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 ip -n $D addr add 70.0.0.9/24 dev eth0
-not_ok 'not from one VLAN to the other without it' pings $D 70.0.0.3
-ip -n $D addr del 70.0.0.9/24 dev eth0
+ip -n $D addr add 2001:bc8::9/64 dev eth0 nodad
+ip -n $E addr add 70.0.0.3/24 dev eth0
+not_ok 'not from one VLAN to the other without it, v4' pings $D 70.0.0.3
+not_ok 'v6' pings $D 2001:bc8::ffff:ffff:ffff:fffe
+ovs-vsctl --timeout=50 set Port nu-outer_eth0 tag=356
+ok 'but in the same VLAN, v4' eventually 10 pings $D 70.0.0.3
+ok 'v6' eventually 10 pings $D 2001:bc8::ffff:ffff:ffff:fffe
+for end in inner:$D outer:$E; do
+	net up ${end%:*} ${end#*:}
+done
+is "$(ovs-vsctl get Port nu-outer_eth0 tag) $(ip -n $D -o addr show dev eth0 | grep -cE '70\.|2001')" '357 0' \
+	'which up takes back, and the addresses with it'
 
 net show router1 $C
 like "$out" '^host +nu-router1_lan +port of br0, vlan 356$' 'show has the ports'
@@ -294,6 +304,7 @@ unit fwbad "{'interfaces': {'lan': {'kind': 'veth'}}, 'nft': 'table inet filter 
 net up fwbad $C
 like "$status $err" '^1 nu-net: fwbad: network.nft: nft: line [34], column [0-9-]+: Error: Interface does not exist' \
 	'one that names a link that is not declared, too'
+is "$(links $C) $(links $H | grep -c fwbad)" 'lo 0' 'before a link is made'
 unit fwbad "{'nft': 'table inet filter {}\\ntable inet nixunits {}'}"
 net up fwbad $C
 like "$err" 'operation 1 of 1: container: nft ruleset: nft: a table called inet nixunits' 'a table of our own name'

@@ -331,7 +331,7 @@ static void test_contradictions(void)
 		  "interface a: 10.0.0.1/24 lies in a network of interface b too" },
 		{ "'a': {'kind': 'veth', 'mac': '02:00:00:00:00:01'}, 'b': {'kind': 'veth', 'mac': "
 		  "'02:00:00:00:00:01'}",
-		  "interface b: the same mac as interface a" },
+		  "interface b: mac 02:00:00:00:00:01: also that of interface a" },
 		{ "'a': {'kind': 'vlan', 'parent': 'eth0', 'vlan': 7}, 'b': {'kind': 'vlan', 'parent': "
 		  "'eth1', 'vlan': 7}, 'c': {'kind': 'vlan', 'parent': 'eth0', 'vlan': 7}",
 		  "interface c: VLAN 7 of eth0, as interface a" },
