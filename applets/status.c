@@ -79,16 +79,31 @@ static void sum_processes(const char *dir, struct answer *a)
 		closedir(d);
 }
 
+static int sum_process(pid_t pid, int proc, void *context, struct err *e)
+{
+	struct answer *a = context;
+
+	(void)proc, (void)e;
+	a->memory += resident(pid);
+	a->tasks++;
+	return 0;
+}
+
 static void look_inside(struct answer *a)
 {
+	const struct machine *m = &a->s.machine;
 	struct err ignored;
 
-	a->memory = machine_number(&a->s.machine, "memory.current");
-	a->tasks = machine_number(&a->s.machine, "pids.current");
+	a->memory = machine_number(m, "memory.current");
+	a->tasks = machine_number(m, "pids.current");
 	if (a->memory < 0 || a->tasks < 0) {
-		autofree char *dir = xfmt("/sys/fs/cgroup%s", a->s.machine.cgroup);
+		autofree char *dir = xfmt("/sys/fs/cgroup%s", m->cgroup);
+
 		a->memory = a->tasks = 0;
-		sum_processes(dir, a);
+		if (*m->cgroup)
+			sum_processes(dir, a);
+		else /* a command of the direct engine has none of its own */
+			machine_each(m, sum_process, a, &ignored);
 	}
 	/* Another network namespace can be entered by root alone. */
 	autoclose int netns = machine_ns(&a->s.machine, "net", &ignored);

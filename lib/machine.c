@@ -235,7 +235,7 @@ int64_t machine_number(const struct machine *m, const char *file)
 	autofree char *path = xfmt("/sys/fs/cgroup%s/%s", m->cgroup, file);
 	char text[32];
 
-	return file_peek(path, text, sizeof(text)) > 0 ? atoll(text) : -1;
+	return *m->cgroup && file_peek(path, text, sizeof(text)) > 0 ? atoll(text) : -1;
 }
 
 static pid_t parent_of(pid_t pid)

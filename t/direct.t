@@ -309,6 +309,14 @@ run "$N" stop t-direct
 is "$status" 3 'after which nobody knows it'
 is "$("$N" list)$(traces)" "$before" 'and nothing is left'
 
+direct sh -c 'echo >/begun; sleep 300; :' & pid=$!
+eventually 10 test -e "$T/root/begun"
+is "$("$N" status -o json t-direct | jq -c '[.tasks, .memory > 0 and .memory < 20000000]')" '[3,true]' \
+	'a command is counted alone, without a cgroup of its own'
+kill "$(supervisor)"
+wait $pid
+rm "$T/root/begun"
+
 # Stopped within its time, whatever it does.
 "$N" run --timeout 1 --root "$T/root" "$T/unit.json" -- sh -c 'trap "" TERM; echo >/begun; while :; do sleep 0.1; done' &
 eventually 10 supervisor >/dev/null
