@@ -70,6 +70,10 @@ static int do_without(const struct direct *d, struct unit *u, struct err *e)
 	    err_set(e, NU_MISSING, "an ordinary user can't make interfaces on the host") < 0 &&
 	    lacks("its network but for the loopback", e) < 0)
 		return -1;
+	if ((u->net.nft || u->n_sysctls) &&
+	    err_set(e, NU_MISSING, "an ordinary user has no way back from the container's network") < 0 &&
+	    lacks("its firewall and its kernel parameters", e) < 0)
+		return -1;
 	if (u->net.netns)
 		return err_set(e, NU_FAILED, "network.netns: an ordinary user can't join %s",
 			       quoted(u->net.netns));
@@ -80,7 +84,8 @@ static int do_without(const struct direct *d, struct unit *u, struct err *e)
 	    err_set(e, NU_MISSING, "an ordinary user can't enter what runs") < 0 &&
 	    lacks("its extra", e) < 0)
 		return -1;
-	u->extra = NULL;
+	u->extra = u->net.nft = NULL;
+	u->n_sysctls = 0;
 	u->net.n_ifaces = u->net.n_forwards = u->net.n_routes = 0;
 	u->net.route4.family = u->net.route6.family = 0;
 	return 0;

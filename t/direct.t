@@ -512,6 +512,14 @@ like "$err" 'lost would be its network.*--degrade' 'which is said, and what woul
 run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --degrade \
 	--root "$T/theirs" "$T/veth.json" -- true
 succeeds 'unless that is accepted'
+for what in '.sysctl = {"net.ipv4.ip_forward": "1", "kernel.shmmax": "100000"}' '.network.nft = "table inet t {}"'; do
+	document "$what" >"$T/with.json"
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless --root "$T/theirs" \
+		"$T/with.json" -- true
+	like "$status/$err" '^77/nu-run: t-direct: .*; lost would be its firewall and its kernel parameters' "nor: $what"
+	ok 'unless that is accepted' setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --rootless \
+		--degrade --root "$T/theirs" "$T/with.json" -- true
+done
 run setpriv --reuid 65534 --regid 65534 --clear-groups "$T/nixunits" run --root "$T/theirs" "$T/unit.json" -- true
 like "$err" 'only root.*--rootless' 'without --rootless it is root alone'
 
