@@ -137,6 +137,46 @@ done >>"$T/long"
 cat "$T/short" "$T/long" >"$T/all"
 through 'ASan and UBSan' "$REPO/build/san/nixunits" <"$T/all"
 
+# What runs units, in a tree of files that has what it takes.
+if [ "$(id -u)" = 0 ] && command -v busybox >/dev/null; then
+	mkdir -p "$T/root/bin" "$T/up" "$T/w" "$T/at"
+	cp "$(command -v busybox)" "$T/root/bin/"
+	for program in sh true sleep; do
+		ln -s busybox "$T/root/bin/$program"
+	done
+	veth='{veth: {kind: "veth", ip4: ["192.0.2.0/31"], hostIp4: ["192.0.2.1/31"]}}'
+	document '{id: "t-san", bind: [{source: "/usr", target: "/srv/usr", readOnly: true}], sysctl: {"net.ipv4.ip_forward": "1"},
+		limits: {rlimits: {nofile: {soft: 64, hard: 64}}}, network: {interfaces: '"$veth"'}}' >"$T/t-san.json"
+	document '{id: "t-san", privateUsers: false, network: {dns: "none"}}' >"$T/users.json"
+	document '{id: "t-run"}' >"$T/t-run.json"
+	"$REPO/build/nixunits" run --root "$T/root" "$T/t-run.json" -- sleep 600 & running=$!
+	at_exit sh -c "kill $running 2>/dev/null"
+	eventually 10 test -s /run/nixunits/t-run
+	cat >"$T/run" <<-COMMANDS
+		run --root $T/root $T/t-san.json -- true
+		run --root $T/root --ephemeral --store $T/root --store $T/state --timeout 1 $T/t-san.json -- sh -c exit
+		run --store $T/root - -- /nix/store/bin/true <$T/t-san.json
+		run --root $T/root $T/users.json -- true
+		run --root $T/root $T/t-san.json -- /nothing
+		run --root $T/root $T/t-san.json
+		run --root $T/nothing $T/t-san.json -- true
+		run --rootless --degrade --root $T/root $T/t-san.json -- true
+		shell t-run -- true
+		nsenter -n t-run -- true
+		caps show -a -o json t-run
+		status -o json t-run
+		net show t-run
+		overlay mount --lower $T/root --lower $T/up --idmap 524288 $T/at
+		overlay show -o json $T/at
+		overlay umount $T/at
+		overlay mount --lower $T/root --upper $T/up --work $T/w $T/at
+		overlay umount --lazy $T/at
+		stop t-run
+	COMMANDS
+	through 'ASan and UBSan, what runs units' "$REPO/build/san/nixunits" <"$T/run"
+	wait $running
+fi
+
 # valgrind sees what was never set. It wants libraries that it can look into, and debug information.
 ok 'the applets build with libraries' make -s -C "$REPO" STATIC=0 B="$T/dynamic" CFLAGS='-O0 -g' all
 through valgrind valgrind -q --error-exitcode=99 --child-silent-after-fork=yes \
