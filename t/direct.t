@@ -482,16 +482,20 @@ while [ $i -lt 200 ]; do
 	i=$((i + 1))
 done
 is $failed 0 '200 starts in a row'
-pids=
 for i in $(seq 50); do
-	document ".id = \"t-direct-$i\"" >"$T/many.$i"
-	"$N" run --root "$T/root" --ephemeral "$T/many.$i" -- sh -c 'exit 5' & pids="$pids $!"
+	document '.id = "t-direct-'$i'" | .network.interfaces = {veth: {kind: "veth", ip4: ["10.98.'$i'.2/31"],
+		hostIp4: ["10.98.'$i'.3/31"]}}' >"$T/many.$i"
 done
-for pid in $pids; do
-	wait "$pid"
-	[ $? = 5 ] || failed=$((failed + 1))
-done
-is $failed 0 'fifty at once'
+run unshare --net sh -c 'for i in $(seq 50); do
+		"$0" run --root "$1/root" --ephemeral "$1/many.$i" -- sh -c "ip -o addr show dev veth | grep -q 10.98.$i.2 && exit 5" &
+		pids="$pids $!"
+	done
+	for pid in $pids; do
+		wait $pid
+		echo $?
+	done >"$1/many"
+	sort "$1/many" | uniq -c; ip -o link | wc -l' "$N" "$T"
+is "$(echo $out)" '50 5 1' 'fifty at once, with a network each, of which no link is left'
 
 # An ordinary user.
 cp "$N" "$T/nixunits"
