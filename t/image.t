@@ -96,6 +96,12 @@ images() {
 	not_run 'web2: damaged' 'the trailer of another one' \
 		'truncate -s -512 $1; tail -c 512 /srv/out/web2.erofs >>$1'
 	not_run 'damaged' 'another id' 'printf "id web3" | dd of=$1 bs=1 seek=$(($(stat -c %s $1) - 495)) conv=notrunc status=none'
+	# Whole, but sealed as that of another unit.
+	host_sh 'cd /srv; cp out/web2.squashfs bad; truncate -s -512 bad; printf "nixunits image 1\nid web3\n" >trailer
+		printf "sha256 %s\n" "$(cat bad trailer | sha256sum | cut -c1-64)" >>trailer; truncate -s 512 trailer; cat trailer >>bad'
+	run host nixunits run --engine direct /srv/bad -- /none
+	is "$status/$err" '1/nu-run: /srv/bad: an image of web3 with the document of web2' 'the image of one unit as that of another: not run'
+	host rm /srv/bad /srv/trailer
 	not_run 'cut short, or not made by nu-image' 'any squashfs' 'truncate -s -512 $1'
 	not_run 'not an image' 'any file' 'cp /etc/passwd $1'
 	not_run 'not an image' 'an empty one' ': >$1'
