@@ -148,7 +148,8 @@ static void make_tree(const char *dir, int userns, int report, int gate)
 						{ "fd/1", "stdout" }, { "fd/2", "stderr" },
 						{ "pts/ptmx", "ptmx" }, { "/proc/kcore", "core" } };
 	static const char *const read_only[] = { "proc/sys", "proc/bus", "proc/fs", "proc/irq" };
-	static const char *const masked[] = { "proc/kallsyms", "proc/kmsg", "proc/keys", "proc/timer_list" };
+	static const char *const masked[] = { "proc/kallsyms", "proc/kmsg", "proc/keys", "proc/timer_list",
+					       "proc/interrupts" };
 	static const char *const memory[] = { "mode", "700", "uid", UID, "gid", UID, NULL };
 	static const char *const pts[] = { "newinstance", NULL, "ptmxmode", "0666", "mode", "620",
 					   "gid", "524293", NULL };
