@@ -269,6 +269,8 @@ qemu() {
 	says '^memory 137' 'who takes more memory than declared is killed'
 	type 'limited "\"memory\": 67108864}, \"privateUsers\": false, \"sysctl\": {" "echo max >/sys/fs/cgroup/memory.max; echo \"lifted \$?\""'
 	says '^lifted 1' 'and has it be no less by himself, with no user namespace either'
+	type 'limited "\"cpu\": 50" "read l </sys/fs/cgroup/cpu.max; echo \"cpu \$l\""'
+	says '^cpu 50000 100000' 'a part of a processor is a limit as well'
 	# What there is to get at in these kernels, that of many machines of tests has not.
 	type 'cp /bin/escape /run/r/bin/; limited "" /nix/store/bin/escape >/run/escaped; echo "escaped $(wc -l </run/escaped) $(grep -c done /run/escaped)"; cat /run/escaped'
 	says '^escaped 55 0' 'nothing of what a container tries gets it out'
