@@ -39,6 +39,13 @@ static int read_arguments(struct strv *argv, struct err *e)
 	return 0;
 }
 
+static int no_copy(struct err *e)
+{
+	return errno == EACCES ? err_set(e, NU_FAILED, "a copy of this program in memory: the sysctl "
+						       "vm.memfd_noexec forbids it") :
+				 err_errno(e, "a copy of this program in memory");
+}
+
 int inmate_from_copy(struct err *e)
 {
 	autoclose int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -57,11 +64,11 @@ int inmate_from_copy(struct err *e)
 	if (copy < 0 && errno == EINVAL)
 		copy = memfd_create("nixunits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (copy < 0 || fd_copy(self, copy) < 0 || fcntl(copy, F_ADD_SEALS, SEALS) < 0)
-		return err_errno(e, "a copy of this program");
+		return no_copy(e);
 	if (read_arguments(&argv, e) < 0)
 		return -1;
 	syscall(SYS_execveat, copy, "", argv.v, environ, AT_EMPTY_PATH);
-	return err_errno(e, "a copy of this program");
+	return no_copy(e);
 }
 
 int inmate_become_root(void)

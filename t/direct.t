@@ -451,6 +451,15 @@ from_copy() {	# from_copy NAME COMMAND... - a run that sleeps for 986 s, by comm
 from_copy 'without a user namespace' "$N" run --root "$T/root" "$T/users.json" -- sleep 986
 run sh -c "cat '$T/users.json' | '$N' run --root '$T/root' - -- sh -c 'cat /proc/self/uid_map; exit 4'"
 is "$status $(echo $out)" '4 0 0 4294967295' 'its document in a pipe is read once'
+if [ -e /proc/sys/vm/memfd_noexec ]; then
+	for way in 1 2; do
+		run unshare --pid --fork --mount-proc sh -c 'echo '$way' >/proc/sys/vm/memfd_noexec; exec "$@"' - \
+			"$N" run --root "$T/root" "$T/users.json" -- echo done
+		[ $way = 1 ] && is "$out" 'done' 'also where a copy has to be asked for' ||
+			is "$err" 'nu-run: t-direct: a copy of this program in memory: the sysctl vm.memfd_noexec forbids it' \
+				'where it can not be had, that is said'
+	done
+fi
 
 # Escapes: see the table in nu-run(1).
 cc -static -O1 -o "$T/root/bin/escape" "$(dirname "$0")/escape.c" || bail_out 'no compiler'
