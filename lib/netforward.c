@@ -24,6 +24,7 @@ struct way {
 	const struct addr *guest, *host;
 	bool back; /* the container answers by this way, whoever asks */
 	char link[IF_NAMESIZE];
+	char name[IF_NAMESIZE + 1]; /* the same as nft takes it in quotes */
 };
 
 static const struct addr *usable(const struct addrs *v)
@@ -51,6 +52,10 @@ static struct way find_way(const struct unit *u, int family)
 		for (size_t k = 0; k < hosts->n; k++)
 			w.back = w.back || addr_same_host(&hosts->v[k], gateway);
 		net_host_name(u->id, f->name, w.link);
+		/* A "*" at the end would stand for anything. */
+		size_t n = strlen(w.link);
+		snprintf(w.name, sizeof(w.name), "%.*s%s", (int)n - ends_with(w.link, "*"), w.link,
+			 ends_with(w.link, "*") ? "\\*" : "");
 	}
 	return w;
 }
@@ -96,7 +101,7 @@ static void rule(const struct forward *f, const struct way *w, int family, bool 
 
 	buf_addf(b, "\t\t");
 	if (!from_host)
-		buf_addf(b, "iifname != \"%s\" ", w->link);
+		buf_addf(b, "iifname != \"%s\" ", w->name);
 	if (f->address.family)
 		buf_addf(b, "%s daddr %s ", ip, addr_text(&f->address, false, text));
 	else if (family == AF_INET6)
@@ -131,7 +136,7 @@ static void body(const struct unit *u, struct buf *b)
 		buf_addf(b, "\tchain guard {\n\t\ttype filter hook prerouting priority -300;\n"
 			    "\t\tiifname \"%s\" ip daddr 127.0.0.0/8 drop\n"
 			    "\t\tiifname \"%s\" ip saddr 127.0.0.0/8 drop\n\t}\n",
-			 ways[0].link, ways[0].link);
+			 ways[0].name, ways[0].name);
 	buf_addf(b, "\tchain prerouting {\n\t\ttype nat hook prerouting priority -100;\n");
 	rules(u, ways, false, b);
 	buf_addf(b, "\t}\n\tchain output {\n\t\ttype nat hook output priority -100;\n");
@@ -139,7 +144,7 @@ static void body(const struct unit *u, struct buf *b)
 	buf_addf(b, "\t}\n\tchain postrouting {\n\t\ttype nat hook postrouting priority 100;\n");
 	for (size_t k = 0; k < ARRAY_SIZE(families); k++)
 		if (ways[k].f)
-			buf_addf(b, "\t\toifname \"%s\" ct status dnat %ssnat %s to %s\n", ways[k].link,
+			buf_addf(b, "\t\toifname \"%s\" ct status dnat %ssnat %s to %s\n", ways[k].name,
 				 ways[k].back ? "fib saddr type local " : "",
 				 families[k] == AF_INET ? "ip" : "ip6",
 				 addr_text(ways[k].host, false, text));

@@ -555,6 +555,11 @@ is "$status $out" '1 host: forward: declared null, live "changed"' 'check: decla
 net up ports $C
 is "$(in_host nft list ruleset)" "$rules" 'up takes the table away'
 is "$(ip netns exec $H sysctl -n net/ipv4/conf/nu-ports/route_localnet)" 0 'and the setting'
+unit star "{'interfaces': {'a*': {'kind': 'veth', 'ip4': ['10.6.1.2/31'], 'hostIp4': ['10.6.1.3/31']}},
+	'forward': [{'protocol': 'tcp', 'hostPort': 8082, 'port': 80}]}"
+net up star $E
+like "$(in_host nft list table inet nixunits-star)" 'oifname "nu-star_a.\*" ' 'rules for an interface whose name ends in "*" are for no other'
+net down star $E
 unit ports "{$veth, $ports}"
 net up ports $C
 net down ports $C
