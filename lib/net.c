@@ -121,6 +121,7 @@ static void note_undo_addrs(struct session *s, const struct net_op *op, int fami
 		    a[i].scope < RT_SCOPE_LINK) {
 			back.what = NET_ADDR_ADD;
 			back.addr = a[i].addr;
+			back.via = a[i].peer;
 			back.protocol = a[i].protocol;
 			net_plan_add(&s->undo, &back);
 		}

@@ -52,7 +52,7 @@ static void compare_addrs(struct session *s, const struct net_op *set)
 		const struct addrs *want = wanted(set->iface, set->end, v[i].addr.family);
 		bool known = false;
 
-		if (declared(want, &v[i].addr) && !(v[i].flags & IFA_F_DADFAILED))
+		if (declared(want, &v[i].addr) && !v[i].peer.family && !(v[i].flags & IFA_F_DADFAILED))
 			continue;
 		for (size_t k = 0; k < want->n; k++)
 			known = known || addr_same_host(&want->v[k], &v[i].addr);
@@ -64,6 +64,7 @@ static void compare_addrs(struct session *s, const struct net_op *set)
 		op.what = NET_ADDR_DEL;
 		op.set = 0;
 		op.addr = v[i].addr;
+		op.via = v[i].peer;
 		net_plan_add(&s->todo, &op);
 		p->end[set->end].again[v[i].addr.family == AF_INET] = true;
 	}
@@ -220,6 +221,7 @@ static void clear_loopback(struct session *s, const bool *known)
 		struct net_op op = on_link(lo, NET_ADDR_DEL);
 
 		op.addr = a[i].addr;
+		op.via = a[i].peer;
 		if (a[i].scope != RT_SCOPE_HOST)
 			net_plan_add(&s->todo, &op);
 	}
@@ -377,8 +379,9 @@ static int is_missing(struct session *s, struct net_op *op, struct err *e)
 
 		if (end->fresh)
 			return 1;
-		op->replace = again;
-		return again || !a || !addr_same(&a->addr, &op->addr);
+		/* One whose time is limited gets all there is. */
+		op->replace = again || (a && addr_same(&a->addr, &op->addr));
+		return again || !a || !addr_same(&a->addr, &op->addr) || !live_addr_plain(a);
 	}
 	case NET_ROUTE_ADD:
 		if (end->fresh)

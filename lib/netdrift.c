@@ -237,8 +237,11 @@ static void drift_op(const struct session *s, const struct net_op *op, cJSON *li
 		const struct live_addr *a = live_addr(&s->live[op->where], op->index, &op->addr);
 
 		/* Set again only because its neighbour goes: no difference of its own. */
-		if (!a || !addr_same(&a->addr, &op->addr))
+		if (!a || !addr_same(&a->addr, &op->addr) || a->peer.family)
 			differs(list, op, "address", cJSON_CreateString(addr), cJSON_CreateNull());
+		else if (!live_addr_plain(a))
+			differs(list, op, "address", cJSON_CreateString(addr),
+				cJSON_CreateString("for a limited time"));
 		break;
 	}
 	case NET_ROUTE_ADD: {

@@ -158,6 +158,8 @@ static void on_addr(const struct nlmsghdr *h, void *data)
 		if (mnl_attr_get_type(a) == IFA_PROTO && has(a, 1))
 			found.protocol = mnl_attr_get_u8(a);
 	}
+	if (local.family && !addr_same_host(&local, &found.addr))
+		found.peer = found.addr;
 	if (local.family)
 		found.addr = local;
 	live->addrs = grow(live->addrs, live->n_addrs, &live->room_addrs, sizeof(found));
@@ -374,4 +376,9 @@ const struct live_addr *live_addr(const struct live *live, int index, const stru
 		if (addr_same_host(&v[i].addr, a))
 			return &v[i];
 	return NULL;
+}
+
+bool live_addr_plain(const struct live_addr *a)
+{
+	return !a->peer.family && a->flags & IFA_F_PERMANENT && !(a->flags & IFA_F_DEPRECATED);
 }

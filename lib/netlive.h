@@ -30,6 +30,7 @@ struct live_link {
 struct live_addr {
 	int index; /* of its link */
 	struct addr addr;
+	struct addr peer; /* of a point-to-point address; family 0: it is none */
 	uint32_t flags; /* IFA_F_TENTATIVE, IFA_F_DADFAILED, IFA_F_PERMANENT, ... */
 	unsigned char scope;
 	unsigned char protocol; /* IFA_PROTO: who made it; 0: it isn't said */
@@ -69,6 +70,9 @@ const struct live_link *live_link(const struct live *live, const char *name);
 const struct live_link *live_link_at(const struct live *live, int index);
 /* The address on that link, whatever its prefix length. */
 const struct live_addr *live_addr(const struct live *live, int index, const struct addr *a);
+/* Whether it is one that stays and is used: no point-to-point address, of no limited time, not
+ * deprecated. */
+bool live_addr_plain(const struct live_addr *a);
 /* The addresses, or routes, of a link: the first, and how many. */
 const struct live_addr *live_addrs_of(const struct live *live, int index, size_t *n);
 const struct live_route *live_routes_of(const struct live *live, int index, size_t *n);

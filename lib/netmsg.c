@@ -172,7 +172,7 @@ static void put_address(const struct net_op *op, struct nl_batch *b)
 	struct nlmsghdr *h = nl_add(b, add ? RTM_NEWADDR : RTM_DELADDR, flags, &m, sizeof(m));
 
 	put_addr(h, IFA_LOCAL, &op->addr);
-	put_addr(h, IFA_ADDRESS, &op->addr);
+	put_addr(h, IFA_ADDRESS, op->via.family ? &op->via : &op->addr);
 	if (add && op->no_dad)
 		mnl_attr_put_u32(h, IFA_FLAGS, IFA_F_NODAD);
 	if (add && op->protocol)

@@ -91,7 +91,7 @@ struct net_op {
 	 * the setting (lib/netforward). */
 	const struct unit *unit;
 
-	/* Addresses; of a route the destination, and the next hop (family 0: none). */
+	/* Addresses, and the peer; of a route the destination, and the next hop (family 0: none). */
 	struct addr addr, via;
 	bool onlink;  /* the next hop is taken to be on the link, by no route */
 	bool no_dad;  /* the address is known to be unique */

@@ -79,6 +79,23 @@ is "$(echo "$out" | jq -r '[.links[] | select(.name == "veth") | .addresses[].ad
 	'show has the addresses'
 is "$(echo "$out" | jq -r '[.links[] | select(.where == "host").name] | join(" ")')" nu-web2 \
 	'and of the host our link alone'
+# The same addresses, but not as good.
+ip -n $C addr change 192.168.20.2/31 dev veth valid_lft 600 preferred_lft 600
+ip -n $C addr change fd00::2/127 dev veth preferred_lft 0
+net check web2
+is "$status $out" '1 container: veth: address: declared "192.168.20.2/31", live "for a limited time"
+container: veth: address: declared "fd00::2/127", live "for a limited time"' 'check: addresses that are to go'
+net up web2
+net check web2
+is "$status:$out" 0: 'up makes them stay'
+ip -n $C addr del 192.168.20.2/31 dev veth
+ip -n $C addr add 192.168.20.2 peer 192.168.20.7/31 dev veth
+net check web2
+is "$status $(echo "$out" | grep address)" '1 container: veth: address: declared null, live "192.168.20.2/31"
+container: veth: address: declared "192.168.20.2/31", live null' 'check: another peer'
+net up web2
+net check web2
+is "$status:$out" 0: 'up repairs'
 net down web2
 is "$status $out" '0 web2: 1 link removed' 'down'
 is "$(state)" "$before" 'leaves links, addresses and routes as they were'

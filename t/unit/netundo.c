@@ -53,9 +53,11 @@ static void state(int netns, const char *name, struct strv *sv)
 
 		/* (The kernel gives the loopback its own when it goes up for the first time.) */
 		if (live.addrs[i].scope < RT_SCOPE_LINK && l)
-			strv_addf(sv, "%s: address %s on %s by %d", name,
-				  addr_text(&live.addrs[i].addr, true, a), l->name,
-				  live.addrs[i].protocol);
+			strv_addf(sv, "%s: address %s peer %s on %s by %d", name,
+				  addr_text(&live.addrs[i].addr, true, a),
+				  live.addrs[i].peer.family ? addr_text(&live.addrs[i].peer, false, b) :
+							      "-",
+				  l->name, live.addrs[i].protocol);
 	}
 	for (size_t i = 0; i < live.n_routes; i++) {
 		const struct live_route *r = &live.routes[i];
@@ -200,7 +202,7 @@ static void by_hand(int netns, uint16_t type, uint16_t flags, const char *link, 
 
 		h = nl_add(&b, type, flags, &m, sizeof(m));
 		mnl_attr_put(h, IFA_LOCAL, addr_bits(a.family) / 8, a.bytes);
-		mnl_attr_put(h, IFA_ADDRESS, addr_bits(a.family) / 8, a.bytes);
+		mnl_attr_put(h, IFA_ADDRESS, addr_bits(a.family) / 8, via ? v.bytes : a.bytes);
 		if (type == RTM_NEWADDR && a.family == AF_INET6)
 			mnl_attr_put_u32(h, IFA_FLAGS, IFA_F_NODAD);
 	} else {
@@ -323,6 +325,7 @@ int main(int argc, char **argv)
 	by_hand(netns, RTM_SETLINK, 0, "veth", NULL, NULL, 1300);
 	by_hand(netns, RTM_DELADDR, 0, "lan", "10.1.0.3/24", NULL, 0);
 	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "lan", "10.1.0.9/24", NULL, 0);
+	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "lan", "10.55.0.1/32", "10.55.0.2", 0);
 	by_hand(-1, RTM_NEWADDR, NLM_F_CREATE, "nu-u", "10.7.0.1/24", NULL, 0);
 	by_hand(netns, RTM_DELADDR, 0, "veth", "fd00::2/127", NULL, 0);
 	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "veth", "fd00::2/64", NULL, 0);
@@ -361,6 +364,8 @@ int main(int argc, char **argv)
 	   "\"declared\":null,\"live\":\"fd00::2/64\"}"
 	   ",{\"where\":\"container\",\"link\":\"veth\",\"what\":\"mtu\","
 	   "\"declared\":1400,\"live\":1300}"
+	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"address\","
+	   "\"declared\":null,\"live\":\"10.55.0.1/32\"}"
 	   ",{\"where\":\"container\",\"link\":\"lan\",\"what\":\"address\","
 	   "\"declared\":null,\"live\":\"10.1.0.9/24\"}"
 	   ",{\"where\":\"container\",\"what\":\"sysctl net.ipv4.ip_forward\","
