@@ -11,11 +11,13 @@
 let
   yes = value: lib.elem value [ true 1 "true" "yes" "on" "1" ];
   mount = directive: why: { inherit directive why; unless = "CAP_SYS_ADMIN"; };
-  realtime = directive: values: {
-    inherit directive;
+  # values: of the first directive, without which the others mean nothing.
+  realtime = directives: values: rec {
+    directive = lib.head directives;
     unless = "CAP_SYS_NICE";
     why = "Only who may set priorities gets real time.";
     when = service: lib.elem (service.${directive} or null) values;
+    change = _: service: removeAttrs service directives;
   };
   # What systemd does by filters of system calls.
   filters = [
@@ -86,8 +88,8 @@ in
       // { SystemCallFilter = filter ++ [ (if allows then "~capset" else "~capset:EPERM") ]; }
       // lib.optionalAttrs (allows && !service ? SystemCallErrorNumber) { SystemCallErrorNumber = "EPERM"; };
   }
-  (realtime "CPUSchedulingPolicy" [ "rr" "fifo" ])
-  (realtime "IOSchedulingClass" [ "realtime" 1 ])
+  (realtime [ "CPUSchedulingPolicy" "CPUSchedulingPriority" ] [ "rr" "fifo" ])
+  (realtime [ "IOSchedulingClass" ] [ "realtime" 1 ])
   {
     directive = "Type=dbus";
     unless = "dbus";

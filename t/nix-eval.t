@@ -460,6 +460,8 @@ relaxed LogNamespace '"a"' "$admin"
 relaxed PrivatePIDs true "$admin"
 relaxed PrivateUsers true "$admin"
 relaxed CPUSchedulingPolicy '"rr"' "$nice"
+is "$(guest '{ config.systemd.services.x.serviceConfig = { ExecStart = "/x"; CPUSchedulingPolicy = "rr"; CPUSchedulingPriority = 9; }; }' \
+	'c.guest.config.systemd.services.x.serviceConfig' | jq -c .)" '{"ExecStart":"/x"}' 'with its priority'
 relaxed IOSchedulingClass '"realtime"' "$nice"
 is "$(guest '{ config.systemd.services.x.serviceConfig = { ExecStart = "/x"; CPUSchedulingPolicy = "batch"; }; }' \
 	'c.guest.config.systemd.services.x.serviceConfig.CPUSchedulingPolicy')" '"batch"' 'what is no real time stays'

@@ -21,7 +21,7 @@ settled() { case $(inside systemctl is-system-running) in running | degraded) ;;
 services() {
 	host_install
 	tar -C "$tree" -c nixos lib | host sh -euc 'mkdir -p /var/tmp/tree; tar -C /var/tmp/tree -x'
-	host_sh 'mkdir -p /root/.ssh; ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_ed25519; cp /src/t/real/services.nix /root/
+	host_sh 'mkdir -p /root/.ssh; ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_ed25519; cp /src/t/real/s*.nix /root/
 		printf "{\"id\": \"many\", \"ip4\": \"192.168.20.2/31\", \"hostIp4\": \"192.168.20.3/31\", \"key\": \"%s\"}" \
 			"$(cat /root/.ssh/id_ed25519.pub)" >/root/many.json'
 	unit=many

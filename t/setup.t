@@ -165,6 +165,14 @@ setup() {
 	started() { [ "$(states | cut -d' ' -f1)" = active ]; }
 	ok 'what wants the network starts in the end' eventually 10 started
 	is "$(states)" 'active inactive inactive ' 'what needs it does not, and it does not count as ready'
+
+	declare_s1 'config.systemd.services.sandboxed = import /src/t/real/sandboxed.nix;'
+	build -r
+	succeeds 'a unit of a service that asks for more than a container has is built'
+	ok 'it runs' eventually 10 inside grep -q kept /run/sandboxed/said
+	is "$(inside cat /run/sandboxed/said | grep -v '^touch')" 'sandboxed
+writes
+kept out' 'as its user, writes where it may and nowhere else'
 	host nixunits delete -q -f -r s1
 }
 

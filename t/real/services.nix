@@ -49,29 +49,7 @@
         script = "ip -4 -brief address show dev veth >/run/plain; exec sleep infinity";
         path = [ pkgs.iproute2 ];
       };
-      systemd.services.sandboxed = {
-        wantedBy = [ "multi-user.target" ];
-        script = ''
-          { id -un; touch /var/lib/sandboxed/mine && echo writes; touch /etc/x || echo kept out; } >/run/sandboxed/said 2>&1
-          exec sleep infinity
-        '';
-        serviceConfig = {
-          DynamicUser = true;
-          StateDirectory = "sandboxed";
-          RuntimeDirectory = "sandboxed";
-          BindReadOnlyPaths = [ "/etc/hostname" ];
-          TemporaryFileSystem = "/srv";
-          LogNamespace = "own";
-          PrivateUsers = true;
-          CPUSchedulingPolicy = "fifo";
-          IOSchedulingClass = "realtime";
-          ProtectKernelLogs = true;
-          ProtectProc = "invisible";
-          PrivateNetwork = false;
-          PrivateDevices = true;
-          SystemCallFilter = [ "@system-service" ];
-        };
-      };
+      systemd.services.sandboxed = import ./sandboxed.nix;
       system.stateVersion = "24.11";
     };
 }
