@@ -2,7 +2,8 @@
  *
  *   nu-eval -n FILE|URL [-j FILE|URL] [-i ID] [-p NIXPKGS] [-g FIELD]
  *
- * Needs no root and no store: nix computes the store paths it would build.
+ * Needs no root, nor a store unless something is fetched: nix computes the store paths it
+ * would build.
  */
 #include <stdlib.h>
 #include <fcntl.h>
@@ -27,14 +28,13 @@ static int eval(struct decl *d, const char *work, const char *field, bool trace,
 	static const char *const args[] = { "--eval", "--strict", "--json" };
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
 		strv_add(&nix.argv, args[i]);
-	decl_eval_store(d, &nix.argv);
 	if (trace)
 		strv_add(&nix.argv, "--show-trace");
 	decl_args(d, work, path, false, &nix.argv);
 	strv_add(&nix.argv, "-A");
 	strv_addf(&nix.argv, "document%s%s", field ? "." : "", field ? field : "");
 	strv_addf(&nix.argv, "%s/default.nix", store_nix_dir());
-	int failed = nix_run(&nix, e);
+	int failed = decl_eval(d, &nix, e);
 	autojson cJSON *j = NULL;
 	if (failed)
 		nix_errors(&nix);

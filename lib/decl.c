@@ -295,18 +295,27 @@ int decl_complete(struct decl *d, struct err *e)
 	return 0;
 }
 
-void decl_eval_store(const struct decl *d, struct strv *argv)
+int decl_eval(const struct decl *d, struct nix *nix, struct err *e)
 {
 	autofree char *root = store_base_root();
 
 	if (decl_is_debian(d) || d->nixpkgs[0] == '/') {
-		strv_add(argv, "--readonly-mode");
-		strv_add(argv, "--store");
-		strv_add(argv, "dummy://");
-	} else if (geteuid() == 0) {
-		strv_add(argv, "--store");
-		strv_add(argv, root);
+		size_t n = nix->argv.n;
+
+		strv_add(&nix->argv, "--readonly-mode");
+		strv_add(&nix->argv, "--store");
+		strv_add(&nix->argv, "dummy://");
+		int failed = nix_run(nix, e);
+		if (!failed || !nix->errors.n ||
+		    !strstr(nix->errors.p, "is not supported by store 'dummy"))
+			return failed;
+		strv_cut(&nix->argv, n);
 	}
+	if (geteuid() == 0) {
+		strv_add(&nix->argv, "--store");
+		strv_add(&nix->argv, root);
+	}
+	return nix_run(nix, e);
 }
 
 int decl_choose_nixpkgs(struct decl *d, struct err *e)
@@ -322,12 +331,11 @@ int decl_choose_nixpkgs(struct decl *d, struct err *e)
 					    "tarball-ttl", "604800" };
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
 		strv_add(&probe.argv, args[i]);
-	decl_eval_store(d, &probe.argv);
 	strv_add(&probe.argv, "--expr");
 	/* Its default.nix is a function, unless nix lacks what it needs. */
 	strv_addf(&probe.argv, "builtins.isFunction (import (import %s/nixpkgs.nix \"\"))",
 		  store_nix_dir());
-	int failed = nix_run(&probe, e);
+	int failed = decl_eval(d, &probe, e);
 	bool old = failed && probe.errors.n && strstr(probe.errors.p, "version of Nixpkgs requires");
 	nix_free(&probe);
 	if (!failed || e->code != NU_FAILED)

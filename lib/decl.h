@@ -10,6 +10,8 @@
 #include "say.h"
 #include "util.h"
 
+struct nix;
+
 #define DECL_LIMIT (1 << 20) /* bytes of a parameters.json or a fetched configuration */
 
 /* What a generation remembers of its making: its file "build". */
@@ -49,10 +51,10 @@ int decl_read(struct decl *d, const char *id, const char *nix, const char *json,
 /* Takes what was not given from the unit's newest generation: to be called under the
  * unit's lock by who is going to build from it. 0, or -1 and e. */
 int decl_complete(struct decl *d, struct err *e);
-/* Adds what store an evaluation alone uses: none for a package set that is a directory
- * here; for one that has to be fetched, the base store, or nix's own where we are not
- * root. */
-void decl_eval_store(const struct decl *d, struct strv *argv);
+/* Runs nix, as nix_run() does, to evaluate and build nothing: without a store for a package
+ * set that is a directory here; where it has to be fetched, or the declaration fetches
+ * something, with the base store, or nix's own where we are not root. */
+int decl_eval(const struct decl *d, struct nix *nix, struct err *e);
 /* With no -p, no earlier build and no NIXUNITS_NIXPKGS: the pinned nixpkgs, unless it
  * can't be had here and this is a Debian host, whose own packages then serve. Says so.
  * 0, or -1 and e. */

@@ -141,12 +141,11 @@ static int refuse_leaks(const struct build *b, const struct site *s, struct err 
 	strv_add(&nix.argv, "nix-instantiate");
 	nix_options(&nix.argv, decl_is_debian(b->d));
 	strv_add(&nix.argv, "--eval");
-	decl_eval_store(b->d, &nix.argv);
 	decl_args(b->d, s->dir, s->configuration, false, &nix.argv);
 	strv_add(&nix.argv, "-A");
 	strv_add(&nix.argv, "strict");
 	strv_addf(&nix.argv, "%s/default.nix", store_nix_dir());
-	int failed = nix_run(&nix, e);
+	int failed = decl_eval(b->d, &nix, e);
 	if (failed)
 		nix_errors(&nix);
 	nix_free(&nix);

@@ -239,6 +239,13 @@ void strv_addf(struct strv *sv, const char *fmt, ...)
 	strv_add(sv, got(s));
 }
 
+void strv_cut(struct strv *sv, size_t n)
+{
+	while (sv->n > n)
+		free(sv->v[--sv->n]);
+	sv->v[sv->n] = NULL;
+}
+
 bool strv_has(const struct strv *sv, const char *s)
 {
 	for (size_t i = 0; i < sv->n; i++)

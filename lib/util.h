@@ -61,6 +61,7 @@ struct strv {
 };
 void strv_add(struct strv *sv, const char *s);
 void strv_addf(struct strv *sv, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void strv_cut(struct strv *sv, size_t n); /* leaves the first n */
 bool strv_has(const struct strv *sv, const char *s);
 void strv_free(struct strv *sv);
 #define autostrv __attribute__((cleanup(strv_free)))

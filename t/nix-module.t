@@ -120,7 +120,14 @@ Debian' 'of the modules that are there; the others are of the host'\''s'
 	run host nixunits build -r own
 	like "$err" '/root/own/nixpkgs/default.nix changed' 'a change of that nixpkgs is one of the unit'
 	is "$(host nixunits shell own -- cat /etc/from)" 'yet another' 'which is built again without its declaration'
-	host nixunits delete -q -f -r own
+	# Or is fetched: what evaluates alone, and has no store for it, takes one.
+	host_sh 'tar -C /root/own -czf /root/nixpkgs.tar.gz nixpkgs
+		sed "s,\./nixpkgs,builtins.fetchTarball \"file:///root/nixpkgs.tar.gz\"," /root/own/config.nix >/root/own/fetched.nix'
+	run host nixunits eval -g os.name -n /root/own/fetched.nix -i fetched -p debian
+	is "$status$out" '0"Another"' 'a declaration that fetches its nixpkgs is evaluated'
+	run host nixunits build -q --strict -n /root/own/fetched.nix -i fetched -p debian
+	is "$status$err" 0 'and built'
+	host nixunits delete -q -f -r own fetched
 
 	run host nixunits stop web2
 	succeeds 'it stops'
