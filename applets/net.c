@@ -110,17 +110,36 @@ static int plan(const struct args *a)
 	return NU_OK;
 }
 
+/* Whether the unit has stopped meanwhile. What was made for it on the host after its end has been
+ * tidied up is nobody's then, and removed. If it is started again, that is seen to by the start. */
+static bool stopped(const char *id, struct err *e)
+{
+	struct enrolled nobody = ENROLLED_NONE;
+	struct machine m;
+
+	if (machine_find(id, &m, e) != 0)
+		return false;
+	bool ended = machine_enroll(&nobody, id, e) == 0;
+	if (ended && net_down(id, -1, NULL, e) == 0)
+		err_set(e, NU_FAILED, "it has stopped meanwhile");
+	machine_withdraw(&nobody);
+	return ended;
+}
+
 static int up(const struct args *a)
 {
 	autostrv struct strv advice = { 0 };
 	struct net_report r;
-	struct err e;
+	struct err e, gone;
 	autounit struct unit *u = load(a, &e);
 
 	if (!u)
 		return say_err(&e);
 	autoclose int netns = open_netns(a, u->id, &e);
-	if (netns < 0 || net_up_report(u, netns, 0, &r, &e) < 0)
+	if (netns < 0)
+		return fail(u->id, &e);
+	int ret = net_up_report(u, netns, 0, &r, &e);
+	if ((!a->netns && !a->pid && stopped(u->id, ret < 0 ? &gone : &e)) || ret < 0)
 		return fail(u->id, &e);
 	net_advice(u, &advice);
 	for (size_t i = 0; i < advice.n; i++)

@@ -335,10 +335,11 @@ int forward_restore(const struct unit *u, int netns_fd, const char *table, const
 		    struct err *e)
 {
 	autofree char *key = localnet_key(u);
+	struct err more;
+	/* The link may have gone, and its setting with it. */
+	int ret = key && localnet ? netsysctl_write(netns_fd, key, localnet, e) : 0;
 
-	if (key && localnet && netsysctl_write(netns_fd, key, localnet, e) < 0)
-		return -1;
-	return replace(u->id, netns_fd, table, e);
+	return replace(u->id, netns_fd, table, ret < 0 ? &more : e) < 0 ? -1 : ret;
 }
 
 bool forward_exists(const char *id)

@@ -69,6 +69,17 @@ forward() {
 	ok 'it stops' host nixunits stop -q ports
 	is "$(state)" "$before" 'nothing is left on the host'
 	ok 'and starts' host nixunits start -q ports
+	# A repair that is held up while the unit stops.
+	host_sh 'nft delete table inet nixunits-ports
+		flock /run/nixunits/.forward sh -c "touch /root/held; until [ -e /root/go ]; do sleep 0.1; done" &
+		until [ -e /root/held ]; do sleep 0.1; done
+		nixunits net up ports 2>/root/up & up=$!
+		until ls -l /proc/$up/fd | grep -q /run/nixunits/.forward; do sleep 0.1; done
+		nixunits stop -q ports; touch /root/go; wait $up || echo $? >>/root/up'
+	like "$(host cat /root/up)" 'nu-net: ports: .*route_localnet: No such file' 'an up that comes too late fails'
+	ok 'and leaves nothing on the host' eventually 10 sh -c '[ "$("$1" run "$2" nft list tables)" = "" ]' - "$REPO/t/host/host" "$HOST"
+	is "$(state)" "$before" 'indeed'
+	host nixunits start -q ports
 	ok 'it is deleted, running' host nixunits delete -q -f -r ports
 	is "$(state)" "$before" 'and nothing is left'
 }
