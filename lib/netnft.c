@@ -69,7 +69,8 @@ static int go_inside(int netns_fd)
 }
 
 /* In the child: goes to a namespace that has links of these names, two ends of a veth each, and
- * nothing else. Where that fails, the rules that name them are refused. */
+ * nothing else. Where that fails, the rules that name them are refused. The last one is a peer, too:
+ * only once it is there does the kernel choose a name for the link itself. */
 static void go_apart(const struct strv *links)
 {
 	autonl struct nl nl = { .fd = -1 };
@@ -81,20 +82,19 @@ static void go_apart(const struct strv *links)
 	if (unshare(CLONE_NEWNET) < 0 || nl_open(&nl, -1, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < links->n; i += 2) {
-		struct nlmsghdr *h = nl_add(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
+		struct nlmsghdr *h =
+			nl_add(&b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
 
-		mnl_attr_put_strz(h, IFLA_IFNAME, links->v[i]);
+		if (i + 1 < links->n)
+			mnl_attr_put_strz(h, IFLA_IFNAME, links->v[i + 1]);
 		struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
 		mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
-		if (i + 1 < links->n) {
-			struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
-			struct nlattr *end = mnl_attr_nest_start(h, VETH_INFO_PEER);
-
-			mnl_nlmsg_put_extra_header(h, sizeof(m));
-			mnl_attr_put_strz(h, IFLA_IFNAME, links->v[i + 1]);
-			mnl_attr_nest_end(h, end);
-			mnl_attr_nest_end(h, data);
-		}
+		struct nlattr *data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+		struct nlattr *peer = mnl_attr_nest_start(h, VETH_INFO_PEER);
+		mnl_nlmsg_put_extra_header(h, sizeof(m));
+		mnl_attr_put_strz(h, IFLA_IFNAME, links->v[i]);
+		mnl_attr_nest_end(h, peer);
+		mnl_attr_nest_end(h, data);
 		mnl_attr_nest_end(h, info);
 	}
 	nl_run(&nl, &b, &r, &ignored);

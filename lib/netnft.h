@@ -28,8 +28,8 @@ int nft_check(int netns_fd, const char *text, const struct strv *links, struct e
  * not look. Starts no process. */
 bool nft_has_table(int netns_fd, const char *name);
 /* What of it is in the namespace. With `may_change` a change since it was loaded does
- * not count, as long as its tables are there: the container may do that. Of no text (NULL) in particular: whether what an
- * earlier declaration loaded is there, and unchanged. -1 and e. */
+ * not count, as long as its tables are there: the container may do that. Of no text (NULL) in
+ * particular: whether what an earlier declaration loaded is there, and unchanged. -1 and e. */
 int nft_look(int netns_fd, const char *text, bool may_change, enum nft_state *state,
 	     struct err *e);
 /* The whole ruleset of the namespace as text that nft_load takes, ours included. */

@@ -305,6 +305,11 @@ net up fwbad $C
 like "$status $err" '^1 nu-net: fwbad: network.nft: nft: line [34], column [0-9-]+: Error: Interface does not exist' \
 	'one that names a link that is not declared, too'
 is "$(links $C) $(links $H | grep -c fwbad)" 'lo 0' 'before a link is made'
+unit fwname "{'interfaces': {'veth0': {'kind': 'veth'}}, 'nft': 'table inet t { chain c { iif veth0 drop; }; }'}"
+net up fwname $C
+succeeds 'one that names a link as the kernel would'
+net down fwname $C
+ip netns exec $C nft flush ruleset
 unit fwbad "{'nft': 'table inet filter {}\\ntable inet nixunits {}'}"
 net up fwbad $C
 like "$err" 'operation 1 of 1: container: nft ruleset: nft: a table called inet nixunits' 'a table of our own name'
