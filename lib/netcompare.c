@@ -4,6 +4,7 @@
 #include <linux/if_addr.h>
 #include <string.h>
 
+#include "cap.h"
 #include "net.h"
 #include "netforward.h"
 #include "netmsg.h"
@@ -33,10 +34,7 @@ static const struct addrs *wanted(const struct iface *f, enum net_end end, int f
  * own doing: with CAP_NET_ADMIN its software is free to add some (a VRRP daemon). */
 static bool container_may_add(const struct unit *u)
 {
-	for (size_t i = 0; i < u->n_caps; i++)
-		if (streq(u->caps[i], "CAP_NET_ADMIN"))
-			return true;
-	return false;
+	return cap_allowed("CAP_NET_ADMIN", u->caps, u->n_caps);
 }
 
 /* Takes from an existing link the addresses that aren't declared, and those that

@@ -409,7 +409,7 @@ is "$(ip netns exec $C nft list ruleset)" '' 'and goes'
 net down less $C
 
 # Nor its links, but for those that an argument of nspawn's brings.
-less stranger "'CAP_NET_ADMIN'"
+less stranger "'net_admin'"
 net up stranger $C
 ip -n $C link add en9 type veth peer name en8
 ip -n $C link set en9 up
