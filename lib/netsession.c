@@ -82,7 +82,9 @@ static int read_container(struct session *s, struct err *e)
 
 	if (live_links(&s->nl[NET_CONTAINER], live, e) < 0)
 		return -1;
-	if (live->n_links <= 1)
+	/* In a namespace that has just been made not even the loopback is up. */
+	const struct live_link *lo = live_link(live, "lo");
+	if (live->n_links <= 1 && !(lo && lo->flags & IFF_UP))
 		return 0;
 	if (live_addrs(&s->nl[NET_CONTAINER], live, e) < 0)
 		return -1;

@@ -432,6 +432,12 @@ net up stranger $C
 like "$out" '^stranger: 0 of' 'up again does nothing'
 net down stranger $C
 ip -n $C link del en9
+unit none "{}"
+ip -n $C addr add 10.9.0.1/32 dev lo
+net check none $C
+is "$status $out" '1 container: lo: address: declared null, live "10.9.0.1/32"' 'check: an address where there are no links'
+net up none $C
+is "$status $(ip -n $C -4 -o addr show scope global)" '0 ' 'up removes it'
 
 # ---- forwarded ports ----
 
