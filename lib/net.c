@@ -184,6 +184,9 @@ static void note_undo(struct session *s, const struct net_op *op)
 	case NET_LINK_SET:
 		if (fresh)
 			return;
+		/* Down, a link loses its routes and its addresses of IPv6. */
+		if (op->set & NET_SET_UP && !op->up)
+			note_undo_addrs(s, op, 0);
 		undo_link_set(s, op, session_link(s, op), &back);
 		break;
 	case NET_ADDR_ADD: {

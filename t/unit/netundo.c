@@ -340,6 +340,10 @@ int main(int argc, char **argv)
 	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "lo", "10.67.0.0/16", NULL, 0);
 	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "lo", "fd67::/48", NULL, 0);
 	by_hand(netns, RTM_NEWLINK, NLM_F_CREATE, "stranger", NULL, NULL, 0);
+	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "stranger", "10.68.0.1/24", NULL, 0);
+	by_hand(netns, RTM_NEWADDR, NLM_F_CREATE, "stranger", "fd68::1/64", NULL, 0);
+	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "stranger", "10.69.0.0/16", "10.68.0.7", 0);
+	by_hand(netns, RTM_NEWROUTE, NLM_F_CREATE, "stranger", "fd69::/48", NULL, 0);
 	refuse_each(u, netns, "drifted");
 
 	cJSON *drift = NULL;
