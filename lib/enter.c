@@ -274,6 +274,8 @@ static int enter_all(const struct enter *en, const struct machine *m, struct err
 
 	if (!inside_foreign(m->leader, CLONE_NEWUSER) && inmate_from_copy(e) < 0)
 		return -1;
+	if (en->greet && !en->command && isatty(STDIN_FILENO))
+		say("%s: you are root inside; leave with ^D or exit", en->id);
 	cgroup_make(&cgroup, m);
 	if (go_in(m, &v, e) < 0)
 		return -1;
@@ -330,8 +332,6 @@ int enter_run(const struct enter *en, struct err *e)
 		err_set(e, NU_FAILED, "%s: is not running", en->id);
 	if (running <= 0)
 		return -1;
-	if (en->greet && !en->command && !en->net_only && isatty(STDIN_FILENO))
-		say("%s: you are root inside; leave with ^D or exit", en->id);
 	int status = en->net_only ? enter_net(en, &m, e) : enter_all(en, &m, e);
 	return status < 0 ? err_wrap(e, "%s: ", en->id) : status;
 }

@@ -449,6 +449,13 @@ from_copy() {	# from_copy NAME COMMAND... - a run that sleeps for 986 s, by comm
 	wait $pid 2>/dev/null
 }
 from_copy 'without a user namespace' "$N" run --root "$T/root" "$T/users.json" -- sleep 986
+"$N" run --root "$T/root" "$T/users.json" -- sleep 987 & pid=$!
+eventually 10 pgrep -fx 'sleep 987' >/dev/null
+script -qefc "'$N' shell t-direct" "$T/typescript" </dev/null >/dev/null &
+eventually 10 grep -aq '/ # ' "$T/typescript"
+is "$(grep -ac 'you are root inside' "$T/typescript")" 1 'who comes in is greeted once'
+kill $pid
+wait
 run sh -c "cat '$T/users.json' | '$N' run --root '$T/root' - -- sh -c 'cat /proc/self/uid_map; exit 4'"
 is "$status $(echo $out)" '4 0 0 4294967295' 'its document in a pipe is read once'
 if [ -e /proc/sys/vm/memfd_noexec ]; then
