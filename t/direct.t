@@ -309,7 +309,7 @@ run "$N" stop t-direct
 is "$status" 3 'after which nobody knows it'
 is "$("$N" list)$(traces)" "$before" 'and nothing is left'
 
-direct sh -c 'echo >/begun; sleep 300; :' & pid=$!
+direct sh -c 'sleep 300 & echo >/begun; wait' & pid=$!
 eventually 10 test -e "$T/root/begun"
 is "$("$N" status -o json t-direct | jq -c '[.tasks, .memory > 0 and .memory < 20000000]')" '[3,true]' \
 	'a command is counted alone, without a cgroup of its own'
