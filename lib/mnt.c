@@ -527,8 +527,8 @@ int mnt_unshare(struct err *e)
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_errno(e, "a mount namespace");
 	if (mount(NULL, "/", "", MS_REC | MS_SLAVE, NULL) < 0)
-		return errno == EINVAL ? err_set(e, NU_FAILED, "/ is not where a file system is mounted: "
-							       "not in a chroot") :
+		return errno == EINVAL ? err_set(e, NU_FAILED, "/ is not a mount point: this can't be done "
+							       "in a chroot") :
 					 err_errno(e, "/: MS_SLAVE");
 	return 0;
 }
