@@ -107,8 +107,10 @@ static cJSON *way_json(const struct addr *via, const char *link, unsigned char t
 {
 	const char *nowhere = live_route_type(type);
 	char text[ADDR_TEXT];
-	autofree char *way = nowhere ? xstrdup(nowhere) : via->family ? xfmt("via %s on %s", addr_text(via, false, text), link) :
-					   xfmt("on %s", link);
+	autofree char *way =
+		nowhere	    ? xstrdup(nowhere) :
+		via->family ? xfmt("via %s on %s", addr_text(via, false, text), link) :
+			      xfmt("on %s", link);
 
 	return cJSON_CreateString(way);
 }

@@ -117,7 +117,8 @@ int root_forget(int root, const char *path, const char *beginning, struct err *e
 
 	if (parent < 0)
 		return -1;
-	if (begins_with(parent, name, beginning, strlen(beginning), &size) && unlinkat(parent, name, 0) < 0)
+	if (begins_with(parent, name, beginning, strlen(beginning), &size) &&
+	    unlinkat(parent, name, 0) < 0)
 		return err_errno(e, "%s, in the container", path);
 	return 0;
 }

@@ -20,7 +20,8 @@ static const char *root_dir(const char *variable, const char *otherwise)
 	if (!dir || !*dir)
 		return otherwise;
 	if (dir[0] != '/' || strpbrk(dir, "\n\"?"))
-		die(NU_USAGE, "%s=%s: expected an absolute path without quotes and \"?\"", variable, quoted(dir));
+		die(NU_USAGE, "%s=%s: expected an absolute path without quotes and \"?\"", variable,
+		    quoted(dir));
 	return dir;
 }
 
