@@ -73,6 +73,7 @@ let
     {
       inherit (outer) config options;
       inherit guest;
+      inherit (parts) lib;
     };
 
   watch = builtins.trace "nixunits looks at the parameters";
@@ -132,7 +133,8 @@ let
           tokens = finder.ofParameters properties ++ finder.ofNetwork document.network;
           module = blind.config.config;
           args = {
-            inherit lib pkgs;
+            inherit (container) lib;
+            inherit (guest._module.args) pkgs;
             inherit (guest) config options;
           } // config.specialArgs;
           more = guest._module.args;

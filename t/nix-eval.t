@@ -374,6 +374,8 @@ cat >"$T/leak.nix" <<-'X'
 	    environment.etc.file.source = pkgs.writeText "v" "I am webserver";
 	    environment.etc.indirect.text = config.services.httpd.virtualHosts.b.documentRoot;
 	    environment.etc.given.text = properties.name;
+	    nixpkgs.overlays = [ (_: _: { mine = "I am webserver"; }) ];
+	    environment.etc.own.text = pkgs.mine;
 	  };
 	}
 X
@@ -382,6 +384,7 @@ is "$(evaluate "$T/leak.nix" leaks --argstr parameters "$T/leak.json" 2>/dev/nul
 	'services.httpd.virtualHosts.a.listen.ip: 192.168.20.2, parameter address
 environment.etc.conditional.text: webserver, parameter name
 environment.etc.file.source: webserver, parameter name
+environment.etc.own.text: webserver, parameter name
 environment.etc.text.text: 10.9.8.7, address of lan' 'what the configuration says whatever the parameters are, is found'
 run evaluate "$T/leak.nix" strict --argstr parameters "$T/leak.json"
 like "$err" 'error: config.services.httpd.virtualHosts.a.listen.ip says "192.168.20.2", the parameter address' \
@@ -393,6 +396,8 @@ for file in web_default.nix:web2.json router.nix:router1.json; do
 	is "$(evaluate "$GOLDEN/${file%:*}" leaks --argstr parameters "$GOLDEN/${file#*:}" 2>/dev/null)" '[]' \
 		"${file%:*} tells nothing"
 done
+is "$(evaluate "$T/named/config.nix" leaks --argstr parameters "$T/leak.json" 2>/dev/null)" '[]' \
+	'nor does one of a nixpkgs of its own, with a package that is there alone'
 
 # What evaluations learn of systems that containers share.
 learns() {	# learns TEXT PARAMETERS [ID] - of a container; without parameters, of the base
