@@ -20,7 +20,8 @@ steals() {
 	printf '#!/proc/self/exe\n' | host_put /var/lib/nixunits/containers/joins/root/trap
 	host_sh 'cd /var/lib/nixunits/containers/joins/root; chmod 755 inmate trap
 		cp /usr/local/bin/nixunits /root/nixunits; cp /root/nixunits /root/compare
-		nixunits shell joins -- /inmate steal </dev/null >/root/stolen 2>&1 & until grep -q waiting /root/stolen; do :; done
+		nixunits shell joins -- /inmate steal </dev/null >/root/stolen 2>&1 &
+		timeout 60 sh -c "until grep -q waiting /root/stolen; do sleep 0.1; done"
 		for i in $(seq 200); do
 			/root/nixunits shell joins -- /trap </dev/null || true
 			! grep -q held /root/stolen || break
