@@ -1,6 +1,6 @@
 /* floor-caps COMMAND... - the system calls by which a process gives up all capabilities but
  * CAP_KILL and becomes user 65534, and nothing else: what `nixunits caps exec` can't be
- * faster than. Without a command: the program that does nothing. */
+ * faster than. */
 #define _GNU_SOURCE
 #include <grp.h>
 #include <linux/capability.h>
@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 	struct __user_cap_data_struct keep[2] = { { 1 << CAP_KILL, 1 << CAP_KILL, 1 << CAP_KILL } };
 
 	if (argc < 2)
-		return 0;
+		return 2;
 	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
 		if (cap != CAP_KILL && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return 1;
