@@ -254,12 +254,27 @@ static pid_t parent_of(pid_t pid)
 	return take_number(&after, &parent) ? (pid_t)parent : 0;
 }
 
-static bool pid_ns_of(pid_t pid, struct stat *st)
+/* -1, with errno. The kernel says EACCES of a process that has ended since its link was found:
+ * that it has, a look at another file of it says. */
+static int not_followed(int proc)
+{
+	if (errno == EACCES)
+		faccessat(proc, "status", F_OK, 0);
+	return -1;
+}
+
+static bool ns_of(pid_t pid, const char *name, struct stat *st)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
-	return stat(path, st) == 0;
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	autoclose int proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return proc >= 0 && (fstatat(proc, name, st, 0) == 0 || not_followed(proc) == 0);
+}
+
+static bool pid_ns_of(pid_t pid, struct stat *st)
+{
+	return ns_of(pid, "ns/pid", st);
 }
 
 int machine_intruders(const struct machine *m, pid_t **pids, struct err *e)
@@ -271,7 +286,7 @@ int machine_intruders(const struct machine *m, pid_t **pids, struct err *e)
 	*pids = NULL;
 	/* It may have ended since it was found, and all in it with it. */
 	if (!pid_ns_of(m->leader, &inside))
-		return errno == ENOENT ? 0 : err_errno(e, "/proc/%d/ns/pid", m->leader);
+		return errno == ENOENT || errno == ESRCH ? 0 : err_errno(e, "/proc/%d/ns/pid", m->leader);
 	dir = opendir("/proc");
 	if (!dir)
 		return err_errno(e, "/proc");
@@ -297,7 +312,7 @@ static int ns_relation(int proc, const char *kind, ino_t wanted)
 	struct stat st;
 
 	if (fstatat(proc, name, &st, 0) < 0)
-		return -1;
+		return not_followed(proc);
 	if (st.st_ino == wanted)
 		return NS_SAME;
 	/* The kernel shows parents up to our own namespace only. */
@@ -310,15 +325,14 @@ static int ns_relation(int proc, const char *kind, ino_t wanted)
 		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == wanted)
 			return NS_BELOW;
 	}
-	return errno == EPERM ? NS_OUTSIDE : -1;
+	return errno == EPERM ? NS_OUTSIDE : not_followed(proc);
 }
 
 int machine_userns(const struct machine *m, int proc)
 {
-	autofree char *path = xfmt("/proc/%d/ns/user", m->leader);
 	struct stat st;
 
-	return stat(path, &st) < 0 ? -1 : ns_relation(proc, "user", st.st_ino);
+	return ns_of(m->leader, "ns/user", &st) ? ns_relation(proc, "user", st.st_ino) : -1;
 }
 
 /* systemd-nspawn's machine is in cgroups below the unit's own: of these "supervisor" is
