@@ -68,7 +68,11 @@ static int systemctl(const char *id, bool silent, struct err *e, const char *con
 	for (; *words; words++)
 		strv_add(&argv, *words);
 	strv_addf(&argv, "nixunits@%s.service", id);
-	return silent ? proc_output(argv.v, true, &out, e) : proc_run(argv.v, e);
+	int status = silent ? proc_output(argv.v, true, &out, e) : proc_run(argv.v, e);
+	if (status > 0 && access("/run/systemd/system", F_OK) < 0)
+		return err_set(e, NU_MISSING, "%s: systemd does not run here (nixunits run --engine direct "
+			       "does without)", id);
+	return status;
 }
 #define SYSTEMCTL(id, silent, e, ...) \
 	systemctl(id, silent, e, (const char *const[]){ __VA_ARGS__, NULL })

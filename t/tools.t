@@ -123,12 +123,24 @@ for args in '' show 'plan a b' 'show ../1'; do
 	is "$status" 2 "caps $args is exit 2"
 done
 
-# nu-overlay
 unit=$NIXUNITS_DIR/containers/web2
 mkdir -p "$unit/generations/1/nix/store/own" "$NIXUNITS_DIR/store/default/root/nix/store/base" \
 	"$T/target" "$T/a" "$T/b:,\\" "$T/upper" "$T/work"
 ln -s generations/1 "$unit/current"
 cp "$T/unit.json" "$unit/generations/1/unit.json"
+
+# Where systemctl is there, but not systemd: a recovery system, a chroot.
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null && command -v systemctl >/dev/null; then
+	for verb in start stop; do
+		run unshare -m sh -c 'mount -t tmpfs none /run && exec "$@"' - "$N" $verb web2
+		is "$status $err" "77 nu-$verb: web2: systemd does not run here (nixunits run --engine direct does without)" \
+			"$verb without systemd says so"
+	done
+else
+	skip 'no mount namespace or no systemctl here' 'without systemd'
+fi
+
+# nu-overlay
 dd if=/dev/zero of="$unit/generations/1/nix/store/own/file" bs=1k count=300 2>/dev/null
 N overlay show
 like "$out" "^  own +1 paths +$unit/generations/1/nix/store\$" 'overlay show: the layers'
