@@ -2,10 +2,14 @@
 # Much of something: interfaces in one unit, letters in an id, starts and stops of two units at once.
 . "$(dirname "$0")/lib/host.sh"
 
-# build ID NAME NUMBER... - a unit of /root/NAME.nix, started; number is the parameter "number".
+# build ID NAME NUMBER [PARAMETER]... - a unit of /root/NAME.nix, started; number is the parameter
+# "number", the others are true.
 build() {
-	echo "{\"number\": $3}" | host_put /root/p.json
-	run host nixunits build -q -n "/root/$2.nix" -j /root/p.json -i "$1" -p debian -s
+	local id=$1 name=$2 json="\"number\": $3" p
+	shift 3
+	for p; do json="$json, \"$p\": true"; done
+	echo "{$json}" | host_put /root/p.json
+	run host nixunits build -q -n "/root/$name.nix" -j /root/p.json -i "$id" -p debian -s
 }
 inside() { local id=$1; shift; host nixunits nsenter -n "$id" -- "$@"; }
 pings() { "$@" >"$T/ping" 2>&1 || { cat "$T/ping"; return 1; }; }
@@ -43,13 +47,15 @@ declarations() {
 	}
 	X
 	host_put /root/one.nix <<-'X'
-	{ properties, ... }: let n = toString (properties.number or 0); in {
+	{ lib, properties, ... }: let n = toString (properties.number or 0); in {
 	  network.interfaces = {
 	    veth = {
 	      ip4 = "10.40.${n}.2/31"; hostIp4 = "10.40.${n}.3/31";
 	      ip6 = "fd40:${n}::2/127"; hostIp6 = "fd40:${n}::3/127";
 	    };
-	    lan = { hostBridge = "br0"; ip4 = "10.41.0.${n}/24"; ip6 = "fd41::${n}/64"; };
+	    lan = { hostBridge = "br0"; ip4 = "10.41.0.${n}/24";
+	      # Without one nothing waits for the end of duplicate address detection.
+	      ip6 = lib.optional (!properties ? hurried) "fd41::${n}/64"; };
 	  };
 	  config.system.stateVersion = "25.11";
 	}
@@ -140,8 +146,8 @@ rounds() {
 # A service manager, machined, the kernel's network: all that a start and a stop have in common
 # with those of another unit.
 at_once() {
-	build a one 1
-	build b one 2
+	build a one 1 hurried
+	build b one 2 hurried
 	host nixunits stop -q a b
 	traces >"$T/idle"
 	rounds "$ROUNDS"
