@@ -103,12 +103,7 @@ static void note_undo_addrs(struct session *s, const struct net_op *op, int fami
 	for (size_t i = n; i-- > 0;)
 		if ((!family || r[i].to.family == family) && r[i].protocol != RTPROT_KERNEL) {
 			back.what = NET_ROUTE_ADD;
-			back.addr = r[i].to;
-			back.via = r[i].via;
-			back.onlink = r[i].onlink;
-			back.protocol = r[i].protocol;
-			back.type = r[i].type;
-			back.metric = r[i].metric;
+			session_take_route(&back, &r[i]);
 			net_plan_add(&s->undo, &back);
 		}
 	back.via = (struct addr){ 0 };
@@ -212,10 +207,7 @@ static void note_undo(struct session *s, const struct net_op *op)
 		}
 		memcpy(back.link, l->name, sizeof(back.link));
 		back.index = was->index;
-		back.via = was->via;
-		back.onlink = was->onlink;
-		back.protocol = was->protocol;
-		back.type = was->type;
+		session_take_route(&back, was);
 		break;
 	}
 	case NET_ROUTE_DEL:

@@ -131,6 +131,16 @@ const struct live_route *session_replaced(const struct session *s, const struct 
 	return NULL;
 }
 
+void session_take_route(struct net_op *op, const struct live_route *r)
+{
+	op->addr = r->to;
+	op->via = r->via;
+	op->onlink = r->onlink;
+	op->protocol = r->protocol;
+	op->type = r->type;
+	op->metric = r->metric;
+}
+
 /* Marks, in `known`, the live routes that op, one of the plan, is for or will replace. */
 static void mark_routes(const struct session *s, const struct net_op *op, bool *known)
 {
@@ -170,12 +180,8 @@ static void remove_routes(struct session *s, const struct iface *f, enum net_end
 				     .where = where,
 				     .iface = f,
 				     .end = end,
-				     .index = l->index,
-				     .addr = r[i].to,
-				     .via = r[i].via,
-				     .onlink = r[i].onlink,
-				     .protocol = r[i].protocol,
-				     .metric = r[i].metric };
+				     .index = l->index };
+		session_take_route(&op, &r[i]);
 		memcpy(op.link, l->live->name, sizeof(op.link));
 		net_plan_add(&s->todo, &op);
 	}
@@ -207,11 +213,7 @@ static void clear_loopback(struct session *s, const bool *known)
 
 		if (known[r - live->routes + i] || r[i].protocol == RTPROT_KERNEL)
 			continue;
-		op.addr = r[i].to;
-		op.via = r[i].via;
-		op.protocol = r[i].protocol;
-		op.type = r[i].type;
-		op.metric = r[i].metric;
+		session_take_route(&op, &r[i]);
 		net_plan_add(&s->todo, &op);
 	}
 	const struct live_addr *a = live_addrs_of(live, lo->index, &n);

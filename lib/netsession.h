@@ -87,6 +87,8 @@ const struct live_link *session_link(const struct session *s, const struct net_o
 /* The route that op, which may replace one, takes the place of. */
 const struct live_route *session_replaced(const struct session *s, const struct net_op *op);
 bool session_route_differs(const struct session *s, const struct net_op *op);
+/* Makes op one of that very route, but for its link. */
+void session_take_route(struct net_op *op, const struct live_route *r);
 /* Not a secret: only with little likelihood another process's. */
 uint32_t net_random(void);
 
