@@ -105,18 +105,9 @@ static bool is_document(const char *path)
 	return fd >= 0 && read(fd, &first, 1) == 1 && first == '{';
 }
 
-/* What can be read again: an id's document, or a file's. */
-static bool is_lasting(const char *what)
-{
-	struct stat st;
-
-	if (!direct_is_path(what))
-		return !streq(what, "-");
-	return is_document(what) && stat(what, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 struct run {
 	const struct direct *d;
+	bool document; /* d->what is a file with one */
 	struct unit *u; /* the image's, or ours */
 	struct image image;
 	struct place at;
@@ -145,7 +136,7 @@ static int load(struct run *r, struct err *e)
 		r->u = store_unit_or_stdin(d->what, "current", e);
 		return r->u ? 0 : -1;
 	}
-	if (is_document(d->what)) {
+	if (r->document) {
 		r->u = unit_load_file(AT_FDCWD, d->what, e);
 		return r->u ? 0 : -1;
 	}
@@ -216,6 +207,17 @@ static int run(struct run *r, struct err *e)
 	return find_files(r, e) < 0 ? -1 : sandbox_run(&r->box, e);
 }
 
+/* What can be read again: an id's document, or a file's. */
+static bool is_lasting(const struct run *r)
+{
+	const char *what = r->d->what;
+	struct stat st;
+
+	if (!direct_is_path(what))
+		return !streq(what, "-");
+	return r->document && stat(what, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 int direct_run(const struct direct *d, struct err *e)
 {
 	struct run r = { .d = d, .box = { .lease = -1, .enrolled = ENROLLED_NONE } };
@@ -224,8 +226,9 @@ int direct_run(const struct direct *d, struct err *e)
 	if (!d->rootless && geteuid() != 0)
 		return err_set(e, NU_FAILED, "only root can run a unit (--rootless: as far as an "
 					     "ordinary user can)");
+	r.document = direct_is_path(d->what) && is_document(d->what);
 	/* The program may be the ordinary user's own, who is root inside. */
-	if ((d->rootless || !is_lasting(d->what)) && inmate_from_copy(e) < 0)
+	if ((d->rootless || !is_lasting(&r)) && inmate_from_copy(e) < 0)
 		return -1;
 	if (d->rootless && become_rootless(e) < 0)
 		return -1;
