@@ -9,6 +9,12 @@ all_traces() {
 		ls /run/systemd/machines 2>/dev/null || true
 		find /run/systemd/nspawn /sys/fs/cgroup/machine.slice -mindepth 2 2>/dev/null || true'
 }
+# stops_late ID - stops it while other tests go on; "STATUS MESSAGE" is in $T/ID then.
+stops_late() {
+	local status=0
+	host nixunits stop "$1" 2>"$T/$1.err" || status=$?
+	echo "$status $(cat "$T/$1.err")" >"$T/$1"
+}
 traces() { all_traces | grep -v -e deaf -e /locks/inode-; }
 serves() { host curl --silent --fail --retry 9 --retry-connrefused --retry-delay 1 -o /dev/null "$1"; }
 
@@ -33,8 +39,16 @@ life() {
 	# One that will not go, meanwhile.
 	run host nixunits build -n /root/deaf.nix -i deaf -p debian -s
 	succeeds 'a container with a deaf service starts'
-	(run host nixunits stop deaf; echo "$status $err" >"$T/deaf") &
+	# Its init knows of no power-off, but of halt, which is what systemd-nspawn asks for when it ends.
+	host_put /root/deaf-halts.nix <<-'X'
+	{ config = { systemd.suppressedSystemUnits = [ "poweroff.target" ]; system.stateVersion = "25.11"; }; }
+	X
+	run host nixunits build -q -n /root/deaf-halts.nix -i deaf-halts -p debian -s
+	succeeds 'one without a power-off too'
+	stops_late deaf &
 	deaf=$!
+	stops_late deaf-halts &
+	halts=$!
 
 	run host nixunits start web2
 	is "$status/$err" '0/nu-start: web2: is running' 'start of a running unit does nothing'
@@ -230,6 +244,9 @@ nameserver 192.0.2.7' 'the name servers behind a local resolver'
 	wait $deaf
 	like "$(cat "$T/deaf")" '^0 nu-stop: deaf: stopped in 4[0-9]\.[0-9] s \(killed: it did not end in time\)$' \
 		'one that does not power off is killed, within its time'
+	wait $halts
+	like "$(cat "$T/deaf-halts")" '^0 nu-stop: deaf-halts: stopped in (2[5-9]|3[0-9])\.[0-9] s \(terminated: it did not power off in time\)$' \
+		'one that ends when it is terminated is not'
 
 	run host_sh 'yes n | head -n 1 | script -qec "nixunits delete web2" /dev/null'
 	is "$(field web2 .status)" configured 'delete asks, and no means no'
@@ -253,7 +270,7 @@ nameserver 192.0.2.7' 'the name servers behind a local resolver'
 	like "$err" 'root/srv/mnt: is a mount point' 'but named'
 	ok 'and untouched' host test -e /var/lib/nixunits/containers/web2/root/srv/mnt/theirs
 	host umount /var/lib/nixunits/containers/web2/root/srv/mnt
-	run host nixunits delete -q -f -r web2 deaf two
+	run host nixunits delete -q -f -r web2 deaf deaf-halts two
 	succeeds 'delete -r'
 	is "$(host find /var/lib/nixunits/containers -mindepth 1)" '' 'leaves nothing'
 	is "$(all_traces)" "$stopped" 'and in the end the host is as it was'
