@@ -3,7 +3,7 @@
  *   nu-check [-o text|json] ID...
  *
  * Compares the unit document with the running container: generation, capabilities, user
- * namespace, mounts, and its whole network. Nothing is changed.
+ * namespace, mounts, kernel parameters, and its whole network. Nothing is changed.
  *
  * Exit status 0: no difference; 1: there is one, or the unit doesn't run; 3: unknown.
  */
@@ -19,10 +19,12 @@
 #include "../lib/json.h"
 #include "../lib/net.h"
 #include "../lib/mnt.h"
+#include "../lib/netsysctl.h"
 #include "../lib/nspawn.h"
 #include "../lib/root.h"
 #include "../lib/status.h"
 #include "../lib/store.h"
+#include "../lib/sysctl.h"
 #include "../lib/uid.h"
 #include "../lib/unit.h"
 
@@ -179,6 +181,27 @@ static int check_network(struct check *c, struct err *e)
 	return 0;
 }
 
+/* Those of the network are lib/net's. */
+static int check_sysctls(struct check *c, struct err *e)
+{
+	for (size_t i = 0; i < c->u->n_sysctls; i++) {
+		const struct sysctl *s = &c->u->sysctls[i];
+		struct err ignored;
+
+		if (!sysctl_of_ipc(s->key))
+			continue;
+		autoclose int ipc = machine_ns(&c->s.machine, "ipc", e);
+		if (ipc < 0)
+			return -1;
+		autofree char *live = sysctl_read(ipc, s->key, &ignored);
+		autofree char *what = xfmt("sysctl %s", s->key);
+		if (!live || !netsysctl_same(live, s->value))
+			drift_add(c->list, "container", NULL, what, cJSON_CreateString(s->value),
+				  live ? cJSON_CreateString(live) : NULL);
+	}
+	return 0;
+}
+
 static int check(const char *id, bool json, struct err *e)
 {
 	struct check c = { .id = id };
@@ -196,7 +219,7 @@ static int check(const char *id, bool json, struct err *e)
 	c.u = u;
 	autojson cJSON *list = c.list = cJSON_CreateArray();
 	if (check_generation(&c, e) < 0 || check_privileges(&c, e) < 0 || check_mounts(&c, e) < 0 ||
-	    check_network(&c, e) < 0)
+	    check_network(&c, e) < 0 || check_sysctls(&c, e) < 0)
 		return err_wrap(e, "%s: ", id);
 	drift_print(id, list, json, true);
 	return cJSON_GetArraySize(list) ? 1 : 0;

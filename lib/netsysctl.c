@@ -11,7 +11,7 @@
 
 bool netsysctl_is(const char *key)
 {
-	return starts_with(key, "net.") || starts_with(key, "net/");
+	return !sysctl_of_ipc(key);
 }
 
 /* /proc/sys/net is that of the namespace we are in when the file is opened. */

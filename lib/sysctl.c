@@ -59,6 +59,11 @@ int sysctl_check(const struct unit *u, struct err *e)
 	return 0;
 }
 
+bool sysctl_of_ipc(const char *key)
+{
+	return !starts_with(key, "net.") && !starts_with(key, "net/");
+}
+
 /* In the container's IPC namespace: /proc/sys shows that of whoever looks. */
 static int write_all(void *context, struct err *e)
 {
@@ -70,7 +75,7 @@ static int write_all(void *context, struct err *e)
 		autofree char *path = sysctl_path(s->key);
 		size_t n = strlen(s->value);
 
-		if (starts_with(path, "net/"))
+		if (!sysctl_of_ipc(s->key))
 			continue;
 		autoclose int fd = root_open(root, path, O_WRONLY);
 		if (fd < 0 || write(fd, s->value, n) != (ssize_t)n)
@@ -83,12 +88,26 @@ int sysctl_apply(const struct unit *u, pid_t leader, int pidfd, struct err *e)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < u->n_sysctls; i++) {
-		autofree char *path = sysctl_path(u->sysctls[i].key);
-
-		any = any || !starts_with(path, "net/");
-	}
+	for (size_t i = 0; i < u->n_sysctls; i++)
+		any = any || sysctl_of_ipc(u->sysctls[i].key);
 	if (!any)
 		return 0;
 	return inside_call(leader, pidfd, CLONE_NEWUSER | CLONE_NEWIPC, write_all, (void *)u, e);
+}
+
+char *sysctl_read(int ipc_fd, const char *key, struct err *e)
+{
+	autofree char *below = sysctl_path(key);
+	autofree char *path = xfmt("/proc/sys/%s", below);
+	autoclose int home = open("/proc/thread-self/ns/ipc", O_RDONLY | O_CLOEXEC);
+	autobuf struct buf b = { 0 };
+
+	if (home < 0 || setns(ipc_fd, CLONE_NEWIPC) < 0) {
+		err_errno(e, "the container's IPC namespace");
+		return NULL;
+	}
+	int failed = file_read(AT_FDCWD, path, 4096, &b, e);
+	if (setns(home, CLONE_NEWIPC) < 0)
+		die(NU_FAILED, "returning to the host's IPC namespace: %s", strerror(errno));
+	return failed < 0 ? NULL : xstrndup(b.p, strcspn(b.p, "\n"));
 }

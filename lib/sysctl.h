@@ -15,8 +15,11 @@ int sysctl_check(const struct unit *u, struct err *e);
 /* The path below /proc/sys, owned by the caller: "net.ipv4.conf.eth0/10.mtu" and
  * "net/ipv4/conf/eth0.10/mtu" are the same, as for sysctl(8). */
 char *sysctl_path(const char *key);
-/* Writes those of the IPC namespace, in that of leader, of which pidfd is one; lib/net does those of the network.
- * 0, or -1 and e. */
+/* Whether it is one of the IPC namespace; lib/net sees to those of the network. */
+bool sysctl_of_ipc(const char *key);
+/* Writes those of the IPC namespace, in that of leader, of which pidfd is one. 0, or -1 and e. */
 int sysctl_apply(const struct unit *u, pid_t leader, int pidfd, struct err *e);
+/* Reads one in that IPC namespace. The caller owns the text; NULL and e when it can't be read. */
+char *sysctl_read(int ipc_fd, const char *key, struct err *e);
 
 #endif

@@ -468,6 +468,25 @@ if [ -e /proc/sys/vm/memfd_noexec ]; then
 	done
 fi
 
+# Kernel parameters of the IPC namespace, which the hosts of other tests can't write.
+stored=$NIXUNITS_DIR/containers/t-direct
+mkdir -p "$stored/generations/1"
+ln -s generations/1 "$stored/current"
+document '.sysctl = {"kernel.shmmni": "77", "kernel.sem": "250 32000 32 99"}' >"$stored/generations/1/unit.json"
+"$N" run --root "$T/root" "$stored/current/unit.json" -- sleep 985 </dev/null & pid=$!
+eventually 10 pgrep -fx 'sleep 985' >/dev/null
+parameters() { "$N" check -o json t-direct | jq -c '[.drift[] | select(.what | startswith("sysctl"))] | .[]'; }
+in_ipc() { nsenter -t "$(pgrep -fx "sleep 985")" -U -i "$@"; }
+is "$(in_ipc cat /proc/sys/kernel/shmmni)" 77 'a kernel parameter of the IPC namespace is set'
+isnt "$(cat /proc/sys/kernel/shmmni)" 77 'not on the host'
+is "$(parameters)" '' 'nu-check has nothing against it'
+in_ipc sh -c 'echo 78 >/proc/sys/kernel/shmmni'
+is "$(parameters)" '{"where":"container","what":"sysctl kernel.shmmni","declared":"77","live":"78"}' \
+	'but against another value'
+kill $pid
+wait $pid 2>/dev/null
+rm -r "$NIXUNITS_DIR"
+
 # Escapes: see the table in nu-run(1).
 cc -static -O1 -o "$T/root/bin/escape" "$(dirname "$0")/escape.c" || bail_out 'no compiler'
 attempts() {
